@@ -1,0 +1,19 @@
+# How every target is compiled, and the one way to declare a library of lib/.
+add_library(causeway_options INTERFACE)
+# Contraction is off: where a fused multiply-add is wanted the code says so, and elsewhere a backend must
+# not differ from another by an unseen one.
+target_compile_options(causeway_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -ffp-contract=off
+  $<$<BOOL:${CAUSEWAY_WARNINGS_AS_ERRORS}>:-Werror>)
+if(CAUSEWAY_SANITIZE)
+  target_compile_options(causeway_options INTERFACE -fsanitize=${CAUSEWAY_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(causeway_options INTERFACE -fsanitize=${CAUSEWAY_SANITIZE})
+endif()
+
+# causeway_library(NAME LINKS public... PRIVATE_LINKS private...): the sources of lib/NAME.
+function(causeway_library name)
+  cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.cpp)
+  add_library(causeway_${name} STATIC ${sources})
+  target_include_directories(causeway_${name} PUBLIC ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR})
+  target_link_libraries(causeway_${name} PUBLIC ${ARG_LINKS} PRIVATE causeway_options ${ARG_PRIVATE_LINKS})
+endfunction()

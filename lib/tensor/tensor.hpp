@@ -1,0 +1,77 @@
+// The face of lib/tensor: memory with a shape, owned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <vector>
+
+#include "core/error.hpp"
+#include "kernels/bfloat16.hpp"
+#include "kernels/view.hpp"
+
+namespace causeway {
+
+/// Where tensors live. One object per device; allocations are 64-byte aligned and counted.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  /// Uninitialised bytes; throws Error(device) when there are none left.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* pointer, std::size_t bytes) noexcept = 0;
+  virtual void fill_zero(void* pointer, std::size_t bytes) = 0;
+  virtual std::size_t bytes_in_use() const = 0;
+  virtual std::size_t peak_bytes() const = 0;
+};
+
+/// The host's memory.
+Memory& host_memory();
+
+/// Owner of a contiguous block of elements. Movable, not copyable.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(ElementType type, const std::vector<std::int64_t>& shape, Memory& memory = host_memory());
+  Tensor(ElementType type, std::initializer_list<std::int64_t> shape, Memory& memory = host_memory())
+      : Tensor(type, std::vector<std::int64_t>(shape), memory) {}
+  static Tensor zeros(ElementType type, const std::vector<std::int64_t>& shape,
+                      Memory& memory = host_memory());
+
+  Tensor(Tensor&& other) noexcept;
+  Tensor& operator=(Tensor&& other) noexcept;
+  Tensor(const Tensor&) = delete;
+  Tensor& operator=(const Tensor&) = delete;
+  ~Tensor();
+
+  bool empty() const { return data_ == nullptr; }
+  ElementType type() const { return type_; }
+  const std::vector<std::int64_t>& shape() const { return shape_; }
+  std::int64_t size() const;
+  std::size_t bytes() const { return bytes_; }
+
+  View view() { return make_view<void*>(data_, type_, shape_.data(), static_cast<int>(shape_.size())); }
+  ConstView view() const {
+    return make_view<const void*>(data_, type_, shape_.data(), static_cast<int>(shape_.size()));
+  }
+  /// Rows [first, first + count) of the first axis.
+  View rows(std::int64_t first, std::int64_t count);
+  ConstView rows(std::int64_t first, std::int64_t count) const;
+
+  void* data() { return data_; }
+  const void* data() const { return data_; }
+  float* f32() { expects(type_ == ElementType::f32, "tensor is f32"); return static_cast<float*>(data_); }
+  const float* f32() const {
+    expects(type_ == ElementType::f32, "tensor is f32");
+    return static_cast<const float*>(data_);
+  }
+
+ private:
+  Memory* memory_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  ElementType type_ = ElementType::f32;
+  std::vector<std::int64_t> shape_;
+};
+
+}  // namespace causeway

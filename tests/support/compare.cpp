@@ -1,0 +1,2 @@
+// Keeps the headers of tests/support compiling on their own.
+#include "support/compare.hpp"
