@@ -235,7 +235,18 @@ Tensor Ops::to_f32(ConstView x) const {
   return result;
 }
 
-void Ops::noise(const kernels::NoiseArgs& args) const { check(kernels_->noise(args, stream_), "noise"); }
+void Ops::noise(const NoiseDraw& draw, const PatchGeometry& geometry, std::int64_t first_token,
+                std::int64_t tokens, float* y) const {
+  expects(first_token >= 0 && tokens >= 0 && first_token + tokens <= geometry.tokens(),
+          "noise: tokens of this chunk");
+  kernels::NoiseArgs args;
+  args.key = kernels::noise_key(draw.seed, draw.sample, draw.purpose, draw.chunk, draw.step);
+  args.geometry = geometry;
+  args.first_token = first_token;
+  args.tokens = tokens;
+  args.y = y;
+  check(kernels_->noise(args, stream_), "noise");
+}
 
 void Ops::flow_to_x0(const kernels::FlowToX0Args& args) const {
   check(kernels_->flow_to_x0(args, stream_), "flow_to_x0");

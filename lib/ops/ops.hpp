@@ -5,12 +5,14 @@
 
 #include "core/error.hpp"
 #include "kernels/kernels.hpp"
+#include "kernels/noise.hpp"
 #include "tensor/tensor.hpp"
 
 namespace causeway {
 
 using kernels::Activation;
 using kernels::KvLayout;
+using kernels::NoisePurpose;
 using kernels::PatchGeometry;
 
 /// A linear layer's weight, packed once for one backend and one compute type.
@@ -72,6 +74,13 @@ class Convolution {
   kernels::ConvSpec spec_;
 };
 
+/// Which numbers of which video: the key of a counter-based draw.
+struct NoiseDraw {
+  std::uint64_t seed = 0, sample = 0;
+  NoisePurpose purpose = NoisePurpose::initial;
+  std::uint32_t chunk = 0, step = 0;
+};
+
 /// The verbs of one backend on one device. Shapes are checked before a kernel runs, its status after;
 /// a mismatch is our own bug. Results of rows never depend on how many rows a call has.
 class Ops {
@@ -118,7 +127,10 @@ class Ops {
   /// A copy as f32, e.g. of a norm weight in a checkpoint. x is contiguous.
   Tensor to_f32(ConstView x) const;
 
-  void noise(const kernels::NoiseArgs& args) const;
+  /// Standard normal numbers for tokens [first_token, first_token + tokens) of a chunk → y [tokens,
+  /// token_width]; they depend on the draw and the token alone.
+  void noise(const NoiseDraw& draw, const PatchGeometry& geometry, std::int64_t first_token,
+             std::int64_t tokens, float* y) const;
   void flow_to_x0(const kernels::FlowToX0Args& args) const;
   void renoise(const kernels::RenoiseArgs& args) const;
   void patchify(const kernels::PatchArgs& args) const;

@@ -1,0 +1,67 @@
+// The face of lib/model: the networks of one checkpoint, ready to run.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "checkpoint/checkpoint.hpp"
+#include "model/text_encoder.hpp"
+#include "model/tokenizer.hpp"
+#include "model/transformer.hpp"
+#include "model/vae.hpp"
+#include "model/vae_decoder.hpp"
+#include "model/vae_encoder.hpp"
+#include "ops/ops.hpp"
+
+namespace causeway {
+
+/// Rows that the text encoder gives for one prompt.
+struct EncodedPrompt {
+  Tensor context;                 ///< [n, text_dim] f32, real tokens only
+  std::int64_t full_length = 0;   ///< tokens before truncation
+  bool truncated = false;
+};
+
+/// One checkpoint. Opening maps the files and reads headers; each network is checked and converted when it
+/// is first asked for, so that a rank pays for what it runs. All members throw Error(input).
+class Model {
+ public:
+  /// `compute` is bf16 or f32; see open_checkpoint for the paths.
+  Model(const std::string& path, const std::string& transformer_file, ElementType compute, const Ops& ops);
+
+  const Ops& ops() const { return ops_; }
+  ElementType compute() const { return compute_; }
+  const CheckpointFolder& folder() const { return folder_; }
+
+  const TransformerConfig& transformer_config() const { return transformer_config_; }
+  const VaeConfig& vae_config() const { return vae_config_; }
+
+  Transformer& transformer();
+  VaeDecoder& vae_decoder();
+  VaeEncoder& vae_encoder();
+  /// Cleans, tokenizes and encodes.
+  EncodedPrompt encode_prompt(const std::string& prompt);
+
+  /// Bytes of converted weights that are resident now.
+  std::size_t weight_bytes() const;
+
+ private:
+  void prepare_text();
+
+  Ops ops_;
+  ElementType compute_;
+  CheckpointFolder folder_;
+  TransformerConfig transformer_config_;
+  VaeConfig vae_config_;
+  std::unique_ptr<Transformer> transformer_;
+  std::unique_ptr<VaeDecoder> vae_decoder_;
+  std::unique_ptr<VaeEncoder> vae_encoder_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<TextEncoder> text_encoder_;
+};
+
+/// XXH3-128 over the names and bytes of all files of the transformer, VAE and text encoder, as 32 hex
+/// digits: what a sample was made with. Reads every byte once.
+std::string checkpoint_hash(const CheckpointFolder& folder);
+
+}  // namespace causeway

@@ -1,0 +1,263 @@
+// Self-Forcing generation: every chunk is denoised against the cache of the chunks before it.
+#include "rollout/rollout.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+namespace causeway {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+constexpr std::size_t kept_contexts = 4;
+
+}  // namespace
+
+/// What one call of `make` works on.
+struct Rollout::Video {
+  const VideoRequest& request;
+  VideoSink* sink;
+  VideoReport report;
+  RankGrid grid;
+  std::int64_t rows, columns;
+  const TextContext* context = nullptr;
+  Clock::time_point start = Clock::now();
+  bool first_frame_seen = false;
+
+  PatchGeometry geometry(const ChunkSpan& span, const TransformerConfig& config) const {
+    return {config.in_channels,    span.frames,         request.latent_height,
+            request.latent_width,  config.patch_height, config.patch_width};
+  }
+};
+
+std::vector<ChunkSpan> chunk_spans(std::int64_t latent_frames, const RolloutSettings& settings) {
+  std::vector<ChunkSpan> spans;
+  std::int64_t next = 0;
+  if (settings.independent_first_frame && latent_frames > 0) {
+    spans.push_back({0, 1});
+    next = 1;
+  }
+  require((latent_frames - next) % settings.chunk_frames == 0 && latent_frames > 0, ExitCode::usage,
+          "{} latent frames do not fall into chunks of {}{}", latent_frames, settings.chunk_frames,
+          settings.independent_first_frame ? " after an independent first frame" : "");
+  for (; next < latent_frames; next += settings.chunk_frames) spans.push_back({next, settings.chunk_frames});
+  return spans;
+}
+
+Rollout::Rollout(Model& model, Communicator& group, const RolloutSettings& settings)
+    : model_(&model),
+      group_(&group),
+      settings_(settings),
+      steps_(denoising_schedule(settings.denoising_steps, settings.warp, settings.shift)) {
+  expects(!steps_.empty() && settings.chunk_frames > 0, "a rollout has steps and chunks");
+}
+
+std::int64_t Rollout::cache_frames(std::int64_t latent_frames) const {
+  return settings_.window_frames < 0 ? latent_frames : std::min(settings_.window_frames, latent_frames);
+}
+
+VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
+  const TransformerConfig& config = model_->transformer().config();
+  const double exchange_before = model_->transformer().exchange_seconds();
+  const std::int64_t bytes_before = group_->exchanged_bytes();
+  Video video{request, sink, {}, RankGrid(group_->size(), group_->rank(), config.heads),
+              request.latent_height / config.patch_height, request.latent_width / config.patch_width};
+  const auto spans = chunk_spans(request.latent_frames, settings_);
+  expects(!request.prompts.empty() && request.prompts.front().first_chunk == 0, "a prompt for chunk 0");
+  expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
+
+  prepare_cache(request, video.grid);
+  if (group_->rank() == 0 && settings_.decode) {
+    model_->vae_decoder().begin(request.latent_height, request.latent_width);
+  }
+  std::size_t stretch = 0;
+  for (std::size_t index = 0; index < spans.size(); ++index) {
+    const ChunkSpan& span = spans[index];
+    while (stretch < request.prompts.size() &&
+           request.prompts[stretch].first_chunk <= static_cast<std::int64_t>(index)) {
+      video.context = &context_for(request.prompts[stretch++].text, video.report);
+    }
+    if (span.first_frame < request.initial_frames) {
+      prefill(video, span);
+      continue;
+    }
+    const ChunkPlace place{span.first_frame, span.frames, video.rows, video.columns};
+    ChunkPass pass(model_->ops(), config, place, video.grid, model_->transformer().compute());
+    video.report.chunk_bytes = static_cast<std::int64_t>(pass.bytes());
+    denoise(video, span, static_cast<std::int64_t>(index), pass);
+  }
+  if (group_->rank() == 0 && settings_.decode) {
+    video.report.vae_cache_bytes = static_cast<std::int64_t>(model_->vae_decoder().cache_bytes());
+    model_->vae_decoder().end();
+  }
+  video.report.kv_bytes = static_cast<std::int64_t>(cache_->bytes());
+  video.report.context_bytes = static_cast<std::int64_t>(video.context->bytes());
+  video.report.exchange = model_->transformer().exchange_seconds() - exchange_before;
+  video.report.exchanged_bytes = group_->exchanged_bytes() - bytes_before;
+  video.report.total = seconds_since(video.start);
+  return video.report;
+}
+
+void Rollout::prepare_cache(const VideoRequest& request, const RankGrid& grid) {
+  const TransformerConfig& config = model_->transformer().config();
+  const std::int64_t frame_tokens =
+      request.latent_height / config.patch_height * (request.latent_width / config.patch_width);
+  const std::int64_t tokens = cache_frames(request.latent_frames) * frame_tokens;
+  // A video that fits its window needs no sink: nothing is ever forgotten.
+  const bool rolls = settings_.window_frames >= 0 && settings_.window_frames < request.latent_frames;
+  const std::int64_t sink = rolls ? settings_.sink_frames * frame_tokens : 0;
+  if (cache_ && cache_tokens_ == tokens && cache_sink_ == sink) return;
+  cache_.reset();  // before the new one is allocated: both at once may not fit
+  cache_.emplace(model_->transformer().make_cache(tokens, sink, grid));
+  cache_tokens_ = tokens;
+  cache_sink_ = sink;
+}
+
+const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& report) {
+  const auto start = Clock::now();
+  auto found = std::find_if(contexts_.begin(), contexts_.end(),
+                            [&](const auto& entry) { return entry.first == prompt; });
+  if (found != contexts_.end()) {
+    contexts_.splice(contexts_.begin(), contexts_, found);
+  } else {
+    // Rank 0 encodes, the others receive; a failure there must not leave them waiting.
+    EncodedPrompt encoded;
+    std::exception_ptr problem;
+    if (group_->rank() == 0) {
+      try {
+        encoded = model_->encode_prompt(prompt);
+        if (encoded.truncated) report.truncated.push_back(prompt);
+      } catch (...) {
+        problem = std::current_exception();
+      }
+    }
+    agree_or_abandon(problem);
+    std::int64_t rows = encoded.context.empty() ? 0 : encoded.context.shape()[0];
+    group_->broadcast(&rows, sizeof rows, 0);
+    if (group_->rank() != 0) {
+      encoded.context = Tensor(ElementType::f32, {rows, model_->transformer().config().text_dim});
+    }
+    group_->broadcast(encoded.context.data(), encoded.context.bytes(), 0);
+    contexts_.emplace_front(prompt, model_->transformer().make_text_context(encoded.context.view()));
+    if (contexts_.size() > kept_contexts) contexts_.pop_back();
+  }
+  report.text += seconds_since(start);
+  return contexts_.front().second;
+}
+
+void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
+  if (group_->all_agree(problem == nullptr)) return;
+  if (group_->rank() == 0 && settings_.decode) model_->vae_decoder().end();
+  if (!problem) throw VideoFailed(ExitCode::some_samples_failed, "rank 0 of the job group gave this video up");
+  try {
+    std::rethrow_exception(problem);
+  } catch (const Error& error) {
+    throw VideoFailed(error.code(), error.what());
+  } catch (const std::exception& error) {
+    throw VideoFailed(ExitCode::internal, error.what());
+  }
+}
+
+void Rollout::prefill(Video& video, const ChunkSpan& span) {
+  const auto start = Clock::now();
+  Transformer& transformer = model_->transformer();
+  const TransformerConfig& config = transformer.config();
+  const VideoRequest& request = video.request;
+  const PatchGeometry geometry = video.geometry(span, config);
+  const std::int64_t plane = request.latent_height * request.latent_width;
+  Tensor chunk(ElementType::f32,
+               {config.in_channels, span.frames, request.latent_height, request.latent_width});
+  if (group_->rank() == 0) {
+    for (std::int64_t c = 0; c < config.in_channels; ++c) {
+      const float* from = request.initial_latents + (c * request.initial_frames + span.first_frame) * plane;
+      std::copy_n(from, span.frames * plane, chunk.f32() + c * span.frames * plane);
+    }
+  }
+  group_->broadcast(chunk.data(), chunk.bytes(), 0);
+
+  const ChunkPlace place{span.first_frame, span.frames, video.rows, video.columns};
+  ChunkPass pass(model_->ops(), config, place, video.grid, transformer.compute());
+  const TokenRange own = pass.layout().own();
+  Tensor tokens(ElementType::f32, {own.count, config.patch_inputs()});
+  model_->ops().patchify({geometry, own.first, own.count, chunk.f32(), tokens.f32()});
+  transformer.forward(pass, 0.0, *video.context, *cache_, *group_, tokens.f32(), nullptr);
+  ++video.report.passes;
+  video.report.prefill += seconds_since(start);
+  deliver(video, span, pass, tokens.f32());
+}
+
+void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, ChunkPass& pass) {
+  auto start = Clock::now();
+  Transformer& transformer = model_->transformer();
+  const Ops& ops = model_->ops();
+  const TransformerConfig& config = transformer.config();
+  const PatchGeometry geometry = video.geometry(span, config);
+  const TokenRange own = pass.layout().own();
+  NoiseDraw draw{video.request.seed, video.request.sample, NoisePurpose::initial,
+                 static_cast<std::uint32_t>(chunk_index), 0};
+  Tensor x(ElementType::f32, {own.count, config.patch_inputs()});
+  Tensor flow(ElementType::f32, {own.count, config.patch_outputs()});
+  ops.noise(draw, geometry, own.first, own.count, x.f32());
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    transformer.forward(pass, steps_[i].timestep, *video.context, *cache_, *group_, x.f32(), flow.f32());
+    ++video.report.passes;
+    ops.flow_to_x0({geometry, own.count, steps_[i].sigma, x.f32(), flow.f32(), x.f32()});
+    if (i + 1 == steps_.size()) break;
+    draw.purpose = NoisePurpose::renoise;
+    draw.step = static_cast<std::uint32_t>(i + 1);
+    ops.noise(draw, geometry, own.first, own.count, flow.f32());
+    ops.renoise({x.size(), steps_[i + 1].sigma, x.f32(), flow.f32(), x.f32()});
+  }
+  video.report.denoise += seconds_since(start);
+  // The frames come before the refresh: they are what somebody waits for.
+  deliver(video, span, pass, x.f32());
+  if (span.first_frame + span.frames == video.request.latent_frames) return;
+  start = Clock::now();
+  transformer.forward(pass, settings_.context_noise, *video.context, *cache_, *group_, x.f32(), nullptr);
+  ++video.report.passes;
+  video.report.refresh += seconds_since(start);
+}
+
+void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const float* tokens) {
+  const TransformerConfig& config = model_->transformer().config();
+  const PatchGeometry geometry = video.geometry(span, config);
+  const std::int64_t all_tokens = pass.place().tokens();
+  const bool root = group_->rank() == 0;
+  std::vector<std::int64_t> bytes;
+  for (int r = 0; r < group_->size(); ++r) {
+    bytes.push_back(pass.layout().part(r).count * config.patch_inputs() *
+                    static_cast<std::int64_t>(sizeof(float)));
+  }
+  Tensor gathered(ElementType::f32, {root ? all_tokens : 0, config.patch_inputs()});
+  group_->gather(tokens, gathered.data(), bytes, 0);
+  std::exception_ptr problem;
+  if (root) {
+    try {
+      const auto start = Clock::now();
+      Tensor chunk(ElementType::f32, {config.in_channels, span.frames, video.request.latent_height,
+                                      video.request.latent_width});
+      model_->ops().unpatchify({geometry, 0, all_tokens, gathered.f32(), chunk.f32()});
+      video.sink->latents(span, chunk.view());
+      if (settings_.decode) {
+        model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
+          Tensor rgb(ElementType::u8, {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
+          model_->ops().frames_to_rgb8(frames, rgb.view());
+          video.sink->frames(rgb.view());
+        });
+      }
+      video.report.decode += seconds_since(start);
+      if (!video.first_frame_seen) video.report.first_frame = seconds_since(video.start);
+      video.first_frame_seen = true;
+    } catch (...) {
+      problem = std::current_exception();
+    }
+  }
+  agree_or_abandon(problem);
+}
+
+}  // namespace causeway

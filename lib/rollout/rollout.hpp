@@ -1,0 +1,111 @@
+// The face of lib/rollout: one video, chunk after chunk.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/comm.hpp"
+#include "model/model.hpp"
+#include "rollout/schedule.hpp"
+
+namespace causeway {
+
+/// How videos are generated; the defaults are the published Self-Forcing 1.3B values.
+struct RolloutSettings {
+  std::int64_t chunk_frames = 3;   ///< latent frames per chunk
+  std::vector<int> denoising_steps{1000, 750, 500, 250};
+  bool warp = true;
+  double shift = 5.0;
+  double context_noise = 0.0;      ///< timestep of the pass that leaves clean K and V in the cache
+  std::int64_t window_frames = -1; ///< latent frames a query can see; −1: all
+  std::int64_t sink_frames = 0;    ///< first latent frames, never forgotten
+  bool independent_first_frame = false;  ///< chunks of 1, n, n, … instead of n, n, …
+  bool decode = true;              ///< run the VAE
+};
+
+/// From chunk `first_chunk` on, this prompt.
+struct PromptStretch {
+  std::int64_t first_chunk = 0;
+  std::string text;
+};
+
+/// One video to make; the same on every rank of the group, save `initial_latents`.
+struct VideoRequest {
+  std::uint64_t seed = 0, sample = 0;       ///< key of its noise
+  std::int64_t latent_frames = 0, latent_height = 0, latent_width = 0;
+  std::vector<PromptStretch> prompts;       ///< ascending; the first starts at chunk 0
+  std::int64_t initial_frames = 0;          ///< latent frames given, not generated
+  const float* initial_latents = nullptr;   ///< [channels, initial_frames, h, w] on rank 0
+};
+
+/// Latent frames of one chunk.
+struct ChunkSpan {
+  std::int64_t first_frame = 0, frames = 0;
+};
+
+/// How `latent_frames` fall into chunks. Throws Error(usage) if they do not.
+std::vector<ChunkSpan> chunk_spans(std::int64_t latent_frames, const RolloutSettings& settings);
+
+/// Receives a video on rank 0 of the group as it grows. What it throws ends this video, not the group.
+class VideoSink {
+ public:
+  virtual ~VideoSink() = default;
+  /// A final chunk [channels, frames, h, w] f32, normalised latents.
+  virtual void latents(const ChunkSpan& span, ConstView chunk) = 0;
+  /// Its next decoded frames [n, height, width, 3] u8.
+  virtual void frames(ConstView rgb) = 0;
+};
+
+/// Where the time of one video went, seconds on this rank; counts are exact.
+struct VideoReport {
+  double text = 0, prefill = 0, denoise = 0, refresh = 0, exchange = 0, decode = 0, total = 0;
+  double first_frame = 0;              ///< from the start until the first chunk's frames were ready
+  std::int64_t passes = 0;             ///< network passes: denoising, refresh and prefill
+  std::int64_t kv_bytes = 0, context_bytes = 0, chunk_bytes = 0, vae_cache_bytes = 0;
+  std::int64_t exchanged_bytes = 0;    ///< sent by this rank in exchanges
+  std::vector<std::string> truncated;  ///< prompts that were longer than the text length (rank 0)
+};
+
+/// A video that the whole group gave up together, with rank 0's reason (other ranks know only that there is
+/// one). The group is in step and can make the next video; any other exception leaves it out of step.
+class VideoFailed : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Makes videos with one model on one job group. All ranks of the group call `make` together.
+class Rollout {
+ public:
+  Rollout(Model& model, Communicator& group, const RolloutSettings& settings);
+
+  /// Makes one video; `sink` is used on rank 0 of the group only. Throws VideoFailed on all ranks where the
+  /// sink, the text encoder or the decoder failed on rank 0.
+  VideoReport make(const VideoRequest& request, VideoSink* sink);
+
+  /// Latent frames that the cache holds for a video of this length.
+  std::int64_t cache_frames(std::int64_t latent_frames) const;
+
+ private:
+  struct Video;
+  const TextContext& context_for(const std::string& prompt, VideoReport& report);
+  void prepare_cache(const VideoRequest& request, const RankGrid& grid);
+  void prefill(Video& video, const ChunkSpan& span);
+  void denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, ChunkPass& pass);
+  void deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const float* tokens);
+  void agree_or_abandon(const std::exception_ptr& problem);
+
+  Model* model_;
+  Communicator* group_;
+  RolloutSettings settings_;
+  std::vector<DenoisingStep> steps_;
+  std::optional<KvCache> cache_;
+  std::int64_t cache_tokens_ = 0, cache_sink_ = 0;
+  /// The contexts of the last prompts, newest first; every rank of the group keeps the same ones.
+  std::list<std::pair<std::string, TextContext>> contexts_;
+};
+
+}  // namespace causeway
