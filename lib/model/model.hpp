@@ -11,6 +11,7 @@
 #include "model/vae.hpp"
 #include "model/vae_decoder.hpp"
 #include "model/vae_encoder.hpp"
+#include "ops/backend.hpp"
 #include "ops/ops.hpp"
 
 namespace causeway {

@@ -1,0 +1,127 @@
+// `causeway generate`: the main job.
+#include <boost/program_options.hpp>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+#include "batch/agreement.hpp"
+#include "batch/batch.hpp"
+#include "batch/config_printer.hpp"
+#include "core/core.hpp"
+#include "options.hpp"
+
+namespace causeway {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* usage =
+    "usage: causeway generate CONFIG [options]\n"
+    "       causeway generate --print-config [CONFIG]\n"
+    "\n"
+    "Makes every video of a prompt list: HDF5 latents and MP4 files under OUT/samples, a journal, a log and\n"
+    "report.json beside them. Called again on the same folder it makes only what is missing. Under mpirun or\n"
+    "srun the ranks form job groups (parallel.group_size); alone it is one rank.\n"
+    "\n";
+
+struct Request {
+  BatchOptions batch;
+  bool help = false, print_config = false;
+};
+
+po::options_description described() {
+  po::options_description options("options");
+  options.add_options()("help,h", "this text")  //
+      ("prompts", po::value<std::string>()->value_name("FILE"),
+       "prompt list (.txt, .jsonl, .csv), in place of the configuration's")  //
+      ("out", po::value<std::string>()->value_name("DIR"), "output folder, in place of the configuration's")  //
+      ("set", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE"),
+       "set one key of the configuration, e.g. --set video.frames=33; may be repeated")  //
+      ("limit", po::value<std::string>()->value_name("N"), "make at most the first N samples of the list")  //
+      ("dry-run", "check configuration, prompts and checkpoint, say what would be done, write nothing")  //
+      ("print-config", "print the configuration as understood, every default filled in, and stop");
+  return options;
+}
+
+std::size_t sample_limit(const std::string& text) {
+  std::size_t value = 0;
+  std::istringstream stream(text);
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  require(digits && static_cast<bool>(stream >> value), ExitCode::usage,
+          "--limit is '{}' (a number of samples is needed, 0 or more)", text);
+  return value;
+}
+
+Request read_arguments(const Arguments& arguments) {
+  po::options_description all = described();
+  all.add_options()("config", po::value<std::vector<std::string>>());
+  po::positional_options_description positional;
+  positional.add("config", -1);
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
+    po::notify(values);
+  } catch (const po::error& error) {
+    fail(ExitCode::usage, "{}; try causeway generate --help", error.what());
+  }
+  Request request;
+  request.help = values.count("help") != 0;
+  request.print_config = values.count("print-config") != 0;
+  request.batch.dry_run = values.count("dry-run") != 0;
+  if (values.count("prompts") != 0) request.batch.overrides.prompts = values["prompts"].as<std::string>();
+  if (values.count("out") != 0) request.batch.overrides.output = values["out"].as<std::string>();
+  if (values.count("set") != 0) request.batch.overrides.set = values["set"].as<std::vector<std::string>>();
+  if (values.count("limit") != 0) request.batch.limit = sample_limit(values["limit"].as<std::string>());
+  const auto files = values.count("config") != 0 ? values["config"].as<std::vector<std::string>>()
+                                                 : std::vector<std::string>();
+  require(files.size() <= 1, ExitCode::usage, "{} configuration files are given ('{}', '{}'); one is needed",
+          files.size(), files.empty() ? "" : files[0], files.size() < 2 ? "" : files[1]);
+  require(!files.empty() || request.help || request.print_config, ExitCode::usage,
+          "no configuration file; try causeway generate --help");
+  if (!files.empty()) request.batch.config_file = files[0];
+  return request;
+}
+
+int run(Process& process, const Arguments& arguments) {
+  // Every rank reads the same arguments and comes to the same end; rank 0 speaks for all.
+  Request request;
+  collectively(process.world(), [&] { request = read_arguments(arguments); });
+  const bool root = process.world().rank() == 0;
+  if (request.help) {
+    if (root) std::cout << usage << described();
+    return 0;
+  }
+  if (request.print_config) {
+    collectively(process.world(), [&] {
+      if (!root) return;
+      const Config config = request.batch.config_file.empty()
+                                ? parse_config({"", "defaults", {}}, request.batch.overrides)
+                                : read_config(request.batch.config_file, request.batch.overrides);
+      std::cout << print_config(config);
+    });
+    return 0;
+  }
+  return static_cast<int>(run_batch(process, request.batch));
+}
+
+}  // namespace
+
+int generate_command(const Arguments& arguments, int* argc, char*** argv) {
+  const auto process = make_mpi_process(argc, argv);
+  try {
+    return run(*process, arguments);
+  } catch (const AgreedError& error) {
+    if (error.to_be_printed()) std::fprintf(stderr, "causeway: %s\n", error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    // Thrown outside an agreed phase: the other ranks may wait for this one.
+    std::fprintf(stderr, "causeway: rank %d: %s\n", process->world().rank(), error.what());
+    std::fflush(stderr);
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const ExitCode code = known != nullptr ? known->code() : ExitCode::internal;
+    if (process->world().size() > 1) process->abort(code);
+    return static_cast<int>(code);
+  }
+}
+
+}  // namespace causeway
