@@ -94,8 +94,9 @@ int run(Process& process, const Arguments& arguments) {
   if (request.print_config) {
     collectively(process.world(), [&] {
       if (!root) return;
+      request.batch.overrides.may_be_incomplete = true;
       const Config config = request.batch.config_file.empty()
-                                ? parse_config({"", "defaults", {}}, request.batch.overrides)
+                                ? parse_config({"model:\n", "defaults", {}}, request.batch.overrides)
                                 : read_config(request.batch.config_file, request.batch.overrides);
       std::cout << print_config(config);
     });

@@ -42,11 +42,13 @@ struct LinearStoredArgs {
   ElementType compute = ElementType::f32;
   const float* bias = nullptr;
   Activation activation = Activation::none;
-  void* workspace = nullptr;       ///< `linear_stored_workspace(k, compute)` bytes
+  void* workspace = nullptr;       ///< `linear_stored_workspace(k, compute)` bytes, asked for with the same
+                                   ///< number of threads as the call has (each packs a panel of its own)
   View y;                          ///< [rows, n], f32 or bf16
 };
 
-/// A cache of keys and values for `heads` heads; its inner layout is the backend's own secret.
+/// A cache of keys and values for `heads` heads; its inner layout is the backend's own secret. Memory must
+/// have been cleared (or hold finite numbers) before its first use; bf16 wants an even head_dim.
 struct KvLayout {
   std::int64_t heads = 0, head_dim = 0;
   std::int64_t capacity = 0;       ///< slots (tokens)
@@ -73,8 +75,8 @@ struct KvLoadArgs {
 struct AttentionArgs {
   KvLayout layout;
   const void* cache = nullptr;
-  std::int64_t valid = 0;          ///< ≥ 1
-  float scale = 1.0f;
+  std::int64_t valid = 0;          ///< ≥ 1; what other slots hold does not matter if it is finite
+  float scale = 1.0f;              ///< > 0
   float last_key_bias = 0.0f;      ///< added to the scaled score of slot valid − 1
   ConstView q;                     ///< [tokens, heads, head_dim] of layout.type, last axis contiguous
   View y;                          ///< [tokens, heads, head_dim], f32 or bf16, last axis contiguous
@@ -221,7 +223,8 @@ struct Kernels {
   Status (*norm_rope_pack)(const NormRopePackArgs&, Stream);
   Status (*gamma_norm)(const GammaNormArgs&, Stream);
 
-  // Element by element; x and y have equal shape, contiguous, f32 or bf16 each (convert: f16 too).
+  // Element by element; x and y have equal shape, contiguous, f32 or bf16 each (convert: f16 too, and
+  // the rows of two matrices may lie apart).
   Status (*add)(ConstView a, ConstView b, View y, Stream);
   Status (*multiply)(ConstView a, ConstView b, View y, Stream);
   Status (*convert)(ConstView x, View y, Stream);
@@ -235,12 +238,14 @@ struct Kernels {
 
   // VAE.
   Conv* (*conv_create)(const ConvSpec&, ConstView weight /* [out, in, kt, kh, kw] */,
-                       ConstView bias /* [out] */);  ///< null if it cannot be; allocates
+                       ConstView bias /* [out], or null data: 0 */);  ///< null if it cannot be; allocates
   void (*conv_destroy)(Conv*);
   /// Makes the plan for an input of [time, height, width]; may allocate. Idempotent.
   Status (*conv_prepare)(Conv*, std::int64_t time, std::int64_t height, std::int64_t width);
+  /// Needs the plan for the extent of x (`bad_shape` without it); x and y are contiguous.
   Status (*conv)(Conv*, ConstView x /* [t, h, w, in] */, View y /* [t', h', w', out] */, Stream);
-  std::size_t (*conv_bytes)(const Conv*);          ///< memory that this object holds
+  /// Memory that this object holds; the scratch memory of all convolutions is one block beside.
+  std::size_t (*conv_bytes)(const Conv*);
   Status (*upsample_nearest_2x)(ConstView x /* [t, h, w, c] */, View y /* [t, 2h, 2w, c] */, Stream);
   Status (*interleave_time)(ConstView x /* [t, h, w, 2c] */, View y /* [2t, h, w, c] */, Stream);
   Status (*to_channels_last)(const ChannelArgs&, Stream);   ///< x f32 [c,t,h,w] → y [t,h,w,c]

@@ -93,7 +93,7 @@ class Batch {
               "no output folder: the configuration has no 'output' and the command line no --out DIR");
       directory_ = RunDirectory(config_.output);
       work_ = plan_work(config_, options_, directory_);
-      if (!options_.dry_run) directory_.open(config_);
+      directory_.check(config_);
       text = print_config(config_);
     });
     text = world_.broadcast(text, 0);
@@ -114,6 +114,8 @@ class Batch {
       provenance_.backend = ops.kernels().name;
       model_ = std::make_unique<Model>(config_.model.path, config_.model.transformer_file, config_.model.precision,
                                        ops);
+      // The group's first rank alone encodes text and decodes; dry runs look at all parts, too.
+      if (group_->rank() == 0) model_->prepare_text();
       if (options_.dry_run) return;
       // Hashing reads the same files as loading does, so the disk is read once.
       if (root()) hash_ = std::async(std::launch::async, [this] { return checkpoint_hash(model_->folder()); });
@@ -140,6 +142,7 @@ class Batch {
     std::unique_ptr<QueueServer> server;
     collectively(world_, [&] {
       if (!root()) return;
+      directory_.open(config_);
       observer = std::make_unique<RunObserver>(work_.plan, config_, directory_, work_.already_done, work_.frames);
       observer->log(fmt::format("start: {} samples to make, {} done before, {} ranks in groups of {}",
                                 work_.order.size(), work_.already_done, world_.size(), group_size_));

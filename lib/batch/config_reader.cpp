@@ -90,6 +90,7 @@ class Reader {
   }
 
   void overrides(const ConfigOverrides& overrides) {
+    may_be_incomplete_ = overrides.may_be_incomplete;
     for (std::size_t i = 0; i < overrides.set.size(); ++i)
       set(overrides.set[i], static_cast<long>(i));
     const auto path = [&](const char* key, const char* option,
@@ -109,7 +110,7 @@ class Reader {
       const auto found = written_.find(key.path);
       if (found == written_.end()) {
         // Of a file that is no YAML nothing is known; its keys are not "missing".
-        if (key.required && !unreadable_) missing(key);
+        if (key.required && !unreadable_ && !may_be_incomplete_) missing(key);
         continue;
       }
       const ConfigValue& value = found->second;
@@ -242,6 +243,7 @@ class Reader {
   Problems& problems_;
   std::map<std::string, ConfigValue> written_;  ///< by key path
   bool unreadable_ = false;
+  bool may_be_incomplete_ = false;
 };
 
 }  // namespace

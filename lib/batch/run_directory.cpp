@@ -43,14 +43,17 @@ std::unordered_set<std::string> finished_files(const fs::path& samples) {
 
 }  // namespace
 
+void RunDirectory::check(const Config& config) const {
+  std::error_code error;
+  if (!fs::exists(config_file(), error)) return;
+  const std::string part = what_differs(read_config(config_file()), config);
+  require(part.empty(), ExitCode::usage,
+          "output folder '{}' holds videos of another configuration ('{}' differs from its config.yaml); "
+          "choose another folder, or the same settings to go on",
+          root_.string(), part);
+}
+
 void RunDirectory::open(const Config& config) const {
-  if (fs::exists(config_file())) {
-    const std::string part = what_differs(read_config(config_file()), config);
-    require(part.empty(), ExitCode::usage,
-            "output folder '{}' holds videos of another configuration ('{}' differs from its config.yaml); "
-            "choose another folder, or the same settings to go on",
-            root_.string(), part);
-  }
   make_directories(samples());
   write_text_atomically(config_file(), print_config(config));
 }

@@ -27,8 +27,10 @@ class RunDirectory {
   std::filesystem::path latents(const std::string& stem) const { return samples() / (stem + ".h5"); }
   std::filesystem::path video(const std::string& stem) const { return samples() / (stem + ".mp4"); }
 
-  /// Makes the folder and writes config.yaml. If one is there already, its videos must have been made with
-  /// the same model, seed, video and rollout settings: else Error(usage) names what differs.
+  /// If there is a config.yaml already, its videos must have been made with the same model, seed, video and
+  /// rollout settings: else Error(usage) names what differs.
+  void check(const Config& config) const;
+  /// Makes the folder and writes config.yaml. Throws Error(output).
   void open(const Config& config) const;
   /// For each sample of the plan whether all files that `config` asks for are there. A sample that an
   /// earlier run put into another folder (the list has changed since) counts as done where it lies.

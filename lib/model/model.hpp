@@ -40,6 +40,8 @@ class Model {
   Transformer& transformer();
   VaeDecoder& vae_decoder();
   VaeEncoder& vae_encoder();
+  /// Opens tokenizer and text encoder ahead of the first prompt.
+  void prepare_text();
   /// Cleans, tokenizes and encodes.
   EncodedPrompt encode_prompt(const std::string& prompt);
 
@@ -47,8 +49,6 @@ class Model {
   std::size_t weight_bytes() const;
 
  private:
-  void prepare_text();
-
   Ops ops_;
   ElementType compute_;
   CheckpointFolder folder_;
