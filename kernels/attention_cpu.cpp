@@ -16,7 +16,8 @@ constexpr std::int64_t most_head_dim = sum_room / tile_rows;
 /// Multiply-adds below which one thread is faster than waking the others.
 constexpr std::int64_t parallel_products = 1 << 18;
 
-/// Rows per task: many where the sums have room, fewer where threads would be idle. Not seen in any bits.
+/// Rows per task: many where the sums have room, fewer where threads would be idle. Not seen in any
+/// bits.
 std::int64_t rows_per_task(std::int64_t tokens, std::int64_t heads, std::int64_t padded_dim) {
   std::int64_t rows = smaller(task_rows, sum_room / padded_dim / tile_rows * tile_rows);
   const std::int64_t wanted = 4 * static_cast<std::int64_t>(omp_get_max_threads());
@@ -84,8 +85,9 @@ Status attention(const AttentionArgs& args, Stream) {
   if (args.y.type != ElementType::f32 && args.y.type != ElementType::bf16) {
     return Status::unsupported_type;
   }
-  const bool fits = is_valid(layout) && layout.head_dim <= most_head_dim - lanes && args.valid >= 1 &&
-                    args.valid <= layout.capacity && args.scale > 0.0f && args.q.rank == 3 &&
+  const bool fits = is_valid(layout) && layout.head_dim <= most_head_dim - lanes &&
+                    args.valid >= 1 && args.valid <= layout.capacity && args.scale > 0.0f &&
+                    args.q.rank == 3 &&
                     is_heads(args.q, args.q.shape[0], layout.heads, layout.head_dim) &&
                     is_heads(args.y, args.q.shape[0], layout.heads, layout.head_dim);
   if (!fits) return Status::bad_shape;

@@ -1,4 +1,4 @@
-// T5's attention: no cache, no scale, a bias by distance; keys and values are packed on the way, in f32.
+// T5's attention: no cache, no scale, a bias by distance; packed on the way, in f32.
 #include <cstdint>
 
 #include "kernels/flash_cpu.hpp"
@@ -19,7 +19,8 @@ float element_at(const ConstView& view, std::int64_t at) {
                                        : to_float(static_cast<const bfloat16*>(view.data)[at]);
 }
 
-/// Keys [first, first + count) as panels [head_dim][panel_width], values as panels [key_block][width].
+/// Keys [first, first + count) as panels [head_dim][panel_width], values as panels
+/// [key_block][width].
 void pack_block(const BiasedAttentionArgs& args, std::int64_t head, std::int64_t first,
                 std::int64_t count, float* keys, float* values) {
   const std::int64_t head_dim = args.k.shape[2], padded_dim = round_up(head_dim, lanes);
@@ -39,7 +40,8 @@ void pack_block(const BiasedAttentionArgs& args, std::int64_t head, std::int64_t
 }
 
 /// Queries [begin, end) of one head.
-void attend(const BiasedAttentionArgs& args, std::int64_t head, std::int64_t begin, std::int64_t end) {
+void attend(const BiasedAttentionArgs& args, std::int64_t head, std::int64_t begin,
+            std::int64_t end) {
   alignas(64) float keys[key_block * most_head_dim], values[key_block * most_head_dim];
   alignas(64) float q[task_rows * most_head_dim], sums[task_rows * most_head_dim];
   alignas(64) float denominators[task_rows * lanes];
@@ -66,17 +68,21 @@ void attend(const BiasedAttentionArgs& args, std::int64_t head, std::int64_t beg
     for (std::int64_t row = begin; row < end; row += tile_rows) {
       const std::int64_t local = row - begin;
       block.bias = relative_bias + key - row;
-      add_block(block, static_cast<int>(smaller(tile_rows, end - row)), q + local * head_dim, head_dim,
+      add_block(block, static_cast<int>(smaller(tile_rows, end - row)), q + local * head_dim,
+                head_dim,
                 {maximum + local, denominators + local * lanes, sums + local * padded_dim});
     }
   }
   for (std::int64_t row = begin; row < end; ++row) {
     const std::int64_t local = row - begin;
-    write_row_of(args.y, row, head, head_dim, sums + local * padded_dim, denominators + local * lanes);
+    write_row_of(args.y, row, head, head_dim, sums + local * padded_dim,
+                 denominators + local * lanes);
   }
 }
 
-bool is_float_type(ElementType type) { return type == ElementType::f32 || type == ElementType::bf16; }
+bool is_float_type(ElementType type) {
+  return type == ElementType::f32 || type == ElementType::bf16;
+}
 
 }  // namespace
 
@@ -86,11 +92,10 @@ Status biased_attention(const BiasedAttentionArgs& args, Stream) {
     return Status::unsupported_type;
   }
   const std::int64_t tokens = args.q.shape[0], heads = args.q.shape[1], head_dim = args.q.shape[2];
-  const bool fits = heads >= 1 && head_dim >= 1 && head_dim <= most_head_dim &&
-                    args.relative_bias != nullptr && is_heads(args.q, tokens, heads, head_dim) &&
-                    is_heads(args.k, tokens, heads, head_dim) &&
-                    is_heads(args.v, tokens, heads, head_dim) &&
-                    is_heads(args.y, tokens, heads, head_dim);
+  const bool fits =
+      heads >= 1 && head_dim >= 1 && head_dim <= most_head_dim && args.relative_bias != nullptr &&
+      is_heads(args.q, tokens, heads, head_dim) && is_heads(args.k, tokens, heads, head_dim) &&
+      is_heads(args.v, tokens, heads, head_dim) && is_heads(args.y, tokens, heads, head_dim);
   if (!fits) return Status::bad_shape;
   const std::int64_t parts = (tokens + task_rows - 1) / task_rows;
 #pragma omp parallel for schedule(dynamic)

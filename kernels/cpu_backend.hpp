@@ -1,16 +1,17 @@
-// What the CPU backend is made of: the kernels of one instruction set, its table, and oneDNN's convolutions.
+// The parts of the CPU backend: kernels and table per instruction set, and convolutions by oneDNN.
 //
-// Every *_cpu.cpp is compiled once per instruction set with CAUSEWAY_ISA set to its name, which is also the
-// namespace of its functions. Such a file must not emit inline functions of external linkage: the linker
-// keeps one copy of those, and it may be one that an older processor cannot run. Hence no standard
-// containers or algorithms there, and helpers sit in unnamed namespaces.
+// Every *_cpu.cpp is compiled once per instruction set with CAUSEWAY_ISA set to its name, which is
+// also the namespace of its functions. Such a file must not emit inline functions of external
+// linkage: the linker keeps one copy of those, and it may be one that an older processor cannot
+// run. Hence no standard containers or algorithms there, and helpers sit in unnamed namespaces.
 #pragma once
 
 #include "kernels/kernels.hpp"
 
 namespace causeway::kernels {
 
-// The tables, by name; constant data, so that nothing of an instruction set runs before it was chosen.
+// The tables, by name; constant data, so that nothing of an instruction set runs before it was
+// chosen.
 namespace baseline {
 extern const Kernels table;
 }

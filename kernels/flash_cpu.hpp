@@ -1,8 +1,9 @@
-// Attention for a few query rows against one block of packed keys and values, with a running softmax.
+// Attention of a few query rows to one block of packed keys, with a running softmax.
 //
-// Scores are taken to base 2. The running maximum of a row is rounded up to an integer, so taking it back
-// out of the sums so far multiplies them by a power of two, which is exact; a row's bits therefore depend
-// on its own query and on the blocks alone. (Running softmax: Milakov and Gimelshein 2018, Dao et al. 2022.)
+// Scores are taken to base 2. The running maximum of a row is rounded up to an integer, so taking
+// it back out of the sums so far multiplies them by a power of two, which is exact; a row's bits
+// therefore depend on its own query and on the blocks alone. (Running softmax: Milakov and
+// Gimelshein 2018, Dao et al. 2022.)
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,9 @@ struct FlashBlock {
   std::int64_t value_slots = 0;     ///< slots that a panel of values has room for
   std::int64_t count = 0;           ///< slots in use, 1 … kv_block
   std::int64_t head_dim = 0;
-  float scale = 1.0f;               ///< of the scores, times log2 e; positive
-  float last_bias = 0.0f;           ///< added to the unscaled score of slot count − 1
-  const float* bias = nullptr;      ///< [count] of row 0, added to unscaled scores; row r reads at −r
+  float scale = 1.0f;           ///< of the scores, times log2 e; positive
+  float last_bias = 0.0f;       ///< added to the unscaled score of slot count − 1
+  const float* bias = nullptr;  ///< [count] of row 0, added to unscaled scores; row r reads at −r
 };
 
 /// Sums so far of up to `tile_rows` rows.
@@ -73,8 +74,9 @@ inline void store_weights(bfloat16* target, Floats a, Floats b) {
 /// Scores of one row to weights 2^(score − maximum); moves the running maximum and denominator.
 /// `scores` is padded with −∞ to `padded`, a multiple of 2·lanes.
 template <class Element>
-inline void weigh_row(const float* scores, std::int64_t padded, float scale, std::int64_t padded_dim,
-                      float* maximum, float* denominator, float* sums, Element* weights) {
+inline void weigh_row(const float* scores, std::int64_t padded, float scale,
+                      std::int64_t padded_dim, float* maximum, float* denominator, float* sums,
+                      Element* weights) {
   constexpr bool coarse = sizeof(Element) == 2;
   Floats top = load(scores), top2 = load(scores + lanes);
   for (std::int64_t i = 2 * lanes; i < padded; i += 2 * lanes) {
@@ -159,7 +161,8 @@ inline void start_rows(int rows, std::int64_t padded_dim, const FlashRows& state
 
 /// y = sums / denominator for one row.
 template <class Output>
-inline void finish_row(const float* sums, const float* denominators, std::int64_t head_dim, Output* y) {
+inline void finish_row(const float* sums, const float* denominators, std::int64_t head_dim,
+                       Output* y) {
   float total = denominators[0];
   for (int i = 1; i < lanes; ++i) total += denominators[i];
   const float factor = 1.0f / total;
@@ -168,8 +171,8 @@ inline void finish_row(const float* sums, const float* denominators, std::int64_
   if (i < head_dim) store_part(y + i, load(sums + i) * factor, head_dim - i);
 }
 
-inline void write_row_of(const View& y, std::int64_t token, std::int64_t head, std::int64_t head_dim,
-                         const float* sums, const float* denominators) {
+inline void write_row_of(const View& y, std::int64_t token, std::int64_t head,
+                         std::int64_t head_dim, const float* sums, const float* denominators) {
   const std::int64_t at = token * y.stride[0] + head * y.stride[1];
   if (y.type == ElementType::f32) {
     finish_row(sums, denominators, head_dim, static_cast<float*>(y.data) + at);

@@ -1,4 +1,4 @@
-// The cache of keys and values: packed once when tokens enter it, so that attention reads whole panels.
+// The cache of keys and values, packed once when tokens enter it.
 #include <cstdint>
 
 #include "kernels/kv_layout_cpu.hpp"
@@ -8,8 +8,8 @@ namespace {
 
 /// Slots [begin, end) of one panel of keys; `source` is the first of those tokens.
 template <class Element>
-void store_keys(const Element* source, std::int64_t stride, std::int64_t head_dim, std::int64_t begin,
-                std::int64_t end, Element* panel) {
+void store_keys(const Element* source, std::int64_t stride, std::int64_t head_dim,
+                std::int64_t begin, std::int64_t end, Element* panel) {
   constexpr int group = k_group<Element>;
   for (std::int64_t i = 0; i < head_dim; i += group) {
     Element* target = panel + i * panel_width;
@@ -46,10 +46,10 @@ void store_slots(const KvStoreArgs& args, std::int64_t head, std::int64_t begin,
   const KvPlaces<Element> places(args.layout);
   auto* cache = static_cast<Element*>(args.cache);
   const std::int64_t token = begin - args.slot;
-  const auto* k = static_cast<const Element*>(args.k.data) + token * args.k.stride[0] +
-                  head * args.k.stride[1];
-  const auto* v = static_cast<const Element*>(args.v.data) + token * args.v.stride[0] +
-                  head * args.v.stride[1];
+  const auto* k =
+      static_cast<const Element*>(args.k.data) + token * args.k.stride[0] + head * args.k.stride[1];
+  const auto* v =
+      static_cast<const Element*>(args.v.data) + token * args.v.stride[0] + head * args.v.stride[1];
   const std::int64_t panel = begin / panel_width * panel_width;
   store_keys(k, args.k.stride[0], places.head_dim, begin - panel, end - panel,
              cache + places.key_panel(head, panel));
@@ -101,8 +101,10 @@ void load_tokens(const KvLoadArgs& args) {
     const std::int64_t slot = args.slot + token, column = slot % panel_width;
     for (std::int64_t head = 0; head < args.layout.heads; ++head) {
       const Element* keys = cache + places.key_panel(head, slot - column);
-      float* k = static_cast<float*>(args.k.data) + token * args.k.stride[0] + head * args.k.stride[1];
-      float* v = static_cast<float*>(args.v.data) + token * args.v.stride[0] + head * args.v.stride[1];
+      float* k =
+          static_cast<float*>(args.k.data) + token * args.k.stride[0] + head * args.k.stride[1];
+      float* v =
+          static_cast<float*>(args.v.data) + token * args.v.stride[0] + head * args.v.stride[1];
       for (std::int64_t i = 0; i < places.head_dim; ++i) {
         const std::int64_t dim = i / panel_width * panel_width, row = slot % kv_block;
         const Element* values = cache + places.value_panel(head, slot, dim);

@@ -1,9 +1,11 @@
-// Where keys and values lie in the CPU backend's cache: packed panels, as the register tile reads them.
+// Where keys and values lie in the CPU backend's cache: in panels for the register tile.
 //
 // Slots are grouped into blocks of `kv_block`. Per head: first all keys, then all values.
-//   keys:   [slots/panel_width] panels of [head_dim][panel_width]      (k = dimension, columns = slots)
-//   values: [slots/kv_block] blocks, each of panels of dimensions; a panel of w dimensions is
-//           [kv_block][w]                                              (k = slot, columns = dimensions)
+//   keys:   [slots/panel_width] panels of [head_dim][panel_width]      (k = dimension, columns =
+//   slots) values: [slots/kv_block] blocks, each of panels of dimensions; a panel of w dimensions
+//   is
+//           [kv_block][w]                                              (k = slot, columns =
+//           dimensions)
 // with pairs along k lying together in bf16 (see tile_cpu.hpp).
 #pragma once
 
@@ -34,13 +36,16 @@ struct KvPlaces {
   std::int64_t key_panel(std::int64_t head, std::int64_t slot) const {
     return head * head_elements() + slot * round_up(head_dim, k_group<Element>);
   }
-  /// The panel of values of dimensions from `dim`, a multiple of panel_width, in block slot/kv_block.
+  /// The panel of values of dimensions from `dim`, a multiple of panel_width, in block
+  /// slot/kv_block.
   std::int64_t value_panel(std::int64_t head, std::int64_t slot, std::int64_t dim) const {
     return head * head_elements() + keys_per_head() + slot / kv_block * kv_block * padded_dim() +
            dim * kv_block;
   }
   /// Columns of the panel that starts at dimension `dim`.
-  std::int64_t value_width(std::int64_t dim) const { return smaller(panel_width, padded_dim() - dim); }
+  std::int64_t value_width(std::int64_t dim) const {
+    return smaller(panel_width, padded_dim() - dim);
+  }
 };
 
 inline bool is_valid(const KvLayout& layout) {

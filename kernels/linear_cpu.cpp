@@ -124,8 +124,8 @@ void finish_rows(const Product& product, const PanelVectors& vectors, std::int64
 
 /// Rows [begin, end), at most block_rows of them, times the panel whose first output is `first`.
 template <class Element>
-void multiply_panel(const Product& product, std::int64_t begin, std::int64_t end, std::int64_t first,
-                    const Element* panel) {
+void multiply_panel(const Product& product, std::int64_t begin, std::int64_t end,
+                    std::int64_t first, const Element* panel) {
   alignas(64) float sums[block_rows * panel_width];
   const int columns = static_cast<int>(smaller(panel_width, product.n - first));
   const PanelVectors vectors(product, first, columns);
@@ -135,9 +135,9 @@ void multiply_panel(const Product& product, std::int64_t begin, std::int64_t end
     for (std::int64_t row = begin; row < end; row += tile_rows) {
       const int rows = static_cast<int>(smaller(tile_rows, end - row));
       float* row_sums = sums + (row - begin) * panel_width;
-      tile_of_rows<Element, panel_vectors>(rows, x + row * product.x.stride[0] + k, product.x.stride[0],
-                                           panel + k * panel_width, count, k == 0, row_sums,
-                                           panel_width);
+      tile_of_rows<Element, panel_vectors>(rows, x + row * product.x.stride[0] + k,
+                                           product.x.stride[0], panel + k * panel_width, count,
+                                           k == 0, row_sums, panel_width);
       if (k + count == product.k) {
         finish_rows(product, vectors, row, rows, first, columns, row_sums);
       }
@@ -178,7 +178,8 @@ void multiply_stored(const Product& product, const ConstView& weight, void* work
     auto* packed = reinterpret_cast<Element*>(slices + omp_get_thread_num() * stride);
     pack_panel(weight, panel * panel_width, packed);
     for (std::int64_t row = 0; row < product.rows; row += block_rows) {
-      multiply_panel(product, row, smaller(row + block_rows, product.rows), panel * panel_width, packed);
+      multiply_panel(product, row, smaller(row + block_rows, product.rows), panel * panel_width,
+                     packed);
     }
   }
 }
@@ -196,14 +197,16 @@ void pack(const ConstView& weight, void* packed) {
 }  // namespace
 
 std::size_t linear_packed_bytes(std::int64_t n, std::int64_t k, ElementType compute) {
-  const std::int64_t elements = compute == ElementType::bf16 ? panel_elements<bfloat16>(k)
-                                                             : panel_elements<float>(k);
-  return static_cast<std::size_t>((n + panel_width - 1) / panel_width * elements) * bytes_of(compute);
+  const std::int64_t elements =
+      compute == ElementType::bf16 ? panel_elements<bfloat16>(k) : panel_elements<float>(k);
+  return static_cast<std::size_t>((n + panel_width - 1) / panel_width * elements) *
+         bytes_of(compute);
 }
 
 Status linear_pack(ConstView weight, ElementType compute, void* packed, Stream) {
   if (!is_stored_type(weight.type) || !is_compute_type(compute)) return Status::unsupported_type;
-  if (weight.rank != 2 || !is_matrix(weight, weight.shape[0], weight.shape[1])) return Status::bad_shape;
+  if (weight.rank != 2 || !is_matrix(weight, weight.shape[0], weight.shape[1]))
+    return Status::bad_shape;
   if (compute == ElementType::bf16) {
     pack<bfloat16>(weight, packed);
   } else {
@@ -213,8 +216,8 @@ Status linear_pack(ConstView weight, ElementType compute, void* packed, Stream) 
 }
 
 Status linear(const LinearArgs& args, Stream) {
-  Product product{args.x, args.x.shape[0], args.n, args.k, 0, args.bias, args.activation,
-                  args.accumulate, args.gate, args.y};
+  Product product{args.x,    args.x.shape[0], args.n,          args.k,    0,
+                  args.bias, args.activation, args.accumulate, args.gate, args.y};
   if (const Status status = check(product, args.compute); status != Status::ok) return status;
   if (args.compute == ElementType::bf16) {
     product.k_block = k_block_of<bfloat16>(args.k);
@@ -227,8 +230,8 @@ Status linear(const LinearArgs& args, Stream) {
 }
 
 std::size_t linear_stored_workspace(std::int64_t k, ElementType compute) {
-  const std::int64_t slice = compute == ElementType::bf16 ? slice_bytes<bfloat16>(k)
-                                                          : slice_bytes<float>(k);
+  const std::int64_t slice =
+      compute == ElementType::bf16 ? slice_bytes<bfloat16>(k) : slice_bytes<float>(k);
   return static_cast<std::size_t>(slice * omp_get_max_threads() + 63);
 }
 
@@ -236,7 +239,8 @@ Status linear_stored(const LinearStoredArgs& args, Stream) {
   if (args.weight.rank != 2 || !args.weight.is_contiguous()) return Status::bad_shape;
   if (!is_stored_type(args.weight.type)) return Status::unsupported_type;
   const std::int64_t n = args.weight.shape[0], k = args.weight.shape[1];
-  Product product{args.x, args.x.shape[0], n, k, 0, args.bias, args.activation, false, nullptr, args.y};
+  Product product{args.x,    args.x.shape[0], n,     k,       0,
+                  args.bias, args.activation, false, nullptr, args.y};
   if (const Status status = check(product, args.compute); status != Status::ok) return status;
   if (args.compute == ElementType::bf16) {
     product.k_block = k_block_of<bfloat16>(k);

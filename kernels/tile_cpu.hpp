@@ -1,4 +1,4 @@
-// The register tile under all matrix products: a few rows times one packed panel, and the exponentials.
+// The register tile under all matrix products, and the exponentials that follow it.
 //
 // A packed panel holds `width` columns of a matrix whose rows are the summation index k:
 //   f32:  [k][width]            bf16:  [k/2][width][2], an odd k padded with a zero.
@@ -89,13 +89,15 @@ inline void step_bf16(Pair pair, const bfloat16* b, Floats (&sums)[rows][vectors
 #endif
 }
 
-/// All steps over `k` elements. a: [rows, k], row stride `a_stride`; b: a panel of vectors·lanes columns.
+/// All steps over `k` elements. a: [rows, k], row stride `a_stride`; b: a panel of vectors·lanes
+/// columns.
 template <int rows, int vectors>
 inline void steps(const bfloat16* a, std::int64_t a_stride, const bfloat16* b, std::int64_t k,
                   Floats (&sums)[rows][vectors]) {
   std::int64_t i = 0;
   for (; i + 2 <= k; i += 2) {
-    step_bf16([&](int row) { return pair_at(a + row * a_stride + i); }, b + i * vectors * lanes, sums);
+    step_bf16([&](int row) { return pair_at(a + row * a_stride + i); }, b + i * vectors * lanes,
+              sums);
   }
   if (i < k) {
     step_bf16([&](int row) -> std::uint32_t { return a[row * a_stride + i].bits; },
@@ -118,8 +120,9 @@ inline void steps(const float* a, std::int64_t a_stride, const float* b, std::in
   }
 }
 
-/// c = a·b, or c += a·b unless `fresh`; c: [rows, vectors·lanes], row stride `c_stride`. The product is
-/// summed on its own first: long sums cut along k (at even k) gain the accuracy of a sum in blocks.
+/// c = a·b, or c += a·b unless `fresh`; c: [rows, vectors·lanes], row stride `c_stride`. The
+/// product is summed on its own first: long sums cut along k (at even k) gain the accuracy of a sum
+/// in blocks.
 template <class Element, int rows, int vectors>
 void tile(const Element* a, std::int64_t a_stride, const Element* b, std::int64_t k, bool fresh,
           float* c, std::int64_t c_stride) {
@@ -136,8 +139,8 @@ void tile(const Element* a, std::int64_t a_stride, const Element* b, std::int64_
 }
 
 template <class Element, int vectors>
-void tile_of_rows(int rows, const Element* a, std::int64_t a_stride, const Element* b, std::int64_t k,
-                  bool fresh, float* c, std::int64_t c_stride) {
+void tile_of_rows(int rows, const Element* a, std::int64_t a_stride, const Element* b,
+                  std::int64_t k, bool fresh, float* c, std::int64_t c_stride) {
   switch (rows) {
     case 6:
       return tile<Element, 6, vectors>(a, a_stride, b, k, fresh, c, c_stride);
@@ -168,7 +171,8 @@ inline Floats larger(Floats a, Floats b) {
 /// 1.5·2²³ + 127: adding it rounds to an integer n and leaves n + 127 in the low bits.
 constexpr float rounding_magic = 12583039.0f;
 
-/// 2ⁿ·p, where `shifted` is n + rounding_magic and −127 ≤ n ≤ 128; n = −127 gives 0 and 128 gives ∞.
+/// 2ⁿ·p, where `shifted` is n + rounding_magic and −127 ≤ n ≤ 128; n = −127 gives 0 and 128 gives
+/// ∞.
 inline Floats scaled(Floats p, Floats shifted) {
   return p * reinterpret_cast<Floats>(reinterpret_cast<Words>(shifted) << 23);
 }
@@ -207,7 +211,7 @@ inline Floats times_logistic(Floats x, Floats z) {
   const Floats t = larger(splat(-126.0f), -larger(splat(-128.0f), z * 1.44269502f));
   const Floats shifted = t + rounding_magic;
   Floats f = multiply_add(-z, splat(1.44269502f), -(shifted - rounding_magic));
-  f = multiply_add(-z, splat(1.925963e-8f), f);  // the rest of log2 e
+  f = multiply_add(-z, splat(1.925963e-8f), f);           // the rest of log2 e
   f = larger(splat(-0.51f), -larger(splat(-0.51f), -f));  // z beyond the clamp
   return x / (scaled(exp2_fraction(f), shifted) + 1.0f);
 }

@@ -54,7 +54,8 @@ inline void to_floats(const unsigned char* source, ElementType type, int count, 
 }
 
 template <>
-inline void convert_run<float>(const unsigned char* source, ElementType type, int count, float* target) {
+inline void convert_run<float>(const unsigned char* source, ElementType type, int count,
+                               float* target) {
   to_floats(source, type, count, target);
   for (int i = count; i < pack_step; ++i) target[i] = 0.0f;
 }

@@ -1,9 +1,11 @@
-# Writes tests/checkpoint/fixtures with the libraries that publish such files (needs: torch safetensors diffusers transformers).
+# Writes tests/checkpoint/fixtures with the libraries that publish checkpoints.
 """Small checkpoint files made by safetensors, torch.save, diffusers and transformers.
 
 Run: python3 scripts/make_checkpoint_fixtures.py [FOLDER]
-Every element of a tensor follows from its index i and a number k of the tensor (`numbers`), so that the
-C++ tests know the values without recording any. All values are exact in f32, f16 and bf16.
+Needs: pip install torch safetensors diffusers transformers
+Every element of a tensor follows from its index i and a number k of the tensor (`numbers`), so that
+the C++ tests know the values without recording any. All values are exact in f32, f16 and bf16.
+The files come out the same each time, save old_format.pt, which holds memory addresses.
 """
 import os
 import sys
@@ -43,7 +45,7 @@ def write_safetensors(folder):
             "bool": torch.tensor([True, False]),
         },
         folder / "types.safetensors",
-        metadata={"format": "pt", "note": "not a tensor"},
+        metadata={"format": "pt"},
     )
     # Prefixes as repackaged single files carry them.
     save_file(
@@ -53,7 +55,8 @@ def write_safetensors(folder):
     sharded = folder / "sharded"
     sharded.mkdir(exist_ok=True)
     state = {f"layer{k}.weight": numbers([4, 4], k) for k in range(6)}
-    save_torch_state_dict(state, sharded, filename_pattern="model{suffix}.safetensors", max_shard_size=150)
+    save_torch_state_dict(
+        state, sharded, filename_pattern="model{suffix}.safetensors", max_shard_size=150)
 
 
 def write_torch_files(folder):
@@ -113,7 +116,8 @@ def write_torch_files(folder):
         folder / "views.pt",
     )
     torch.save({"expanded": numbers([1, 5], 0).expand(6, 5)}, folder / "expanded.pt")
-    torch.save({"weight": numbers([2], 0)}, folder / "old_format.pt", _use_new_zipfile_serialization=False)
+    torch.save({"weight": numbers([2], 0)}, folder / "old_format.pt",
+               _use_new_zipfile_serialization=False)
     torch.save(numbers([2], 0), folder / "bare_tensor.pt")
 
 
@@ -127,7 +131,8 @@ def original_transformer_names(layers):
         names.append(f"blocks.{i}.modulation")
         for attention in ["self_attn", "cross_attn"]:
             for part in "qkvo":
-                names += [f"blocks.{i}.{attention}.{part}.weight", f"blocks.{i}.{attention}.{part}.bias"]
+                prefix = f"blocks.{i}.{attention}.{part}"
+                names += [f"{prefix}.weight", f"{prefix}.bias"]
             names += [f"blocks.{i}.{attention}.norm_{part}.weight" for part in "qk"]
         for part in ["norm3", "ffn.0", "ffn.2"]:
             names += [f"blocks.{i}.{part}.weight", f"blocks.{i}.{part}.bias"]
@@ -172,7 +177,7 @@ def original_vae_names():
 
 
 def convert_one_by_one(convert, names):
-    """Pairs (original, published), by the conversion that diffusers runs on original checkpoints."""
+    """Pairs (original, published), by the conversion of diffusers for original checkpoints."""
     pairs = []
     for name in names:
         (published,) = convert({name: torch.zeros(2)}).keys()
@@ -192,8 +197,9 @@ def write_diffusers_folder(folder):
     torch.manual_seed(1)
     root = folder / "diffusers"
     transformer = WanTransformer3DModel(
-        patch_size=(1, 2, 2), num_attention_heads=1, attention_head_dim=12, in_channels=2, out_channels=2,
-        text_dim=6, freq_dim=8, ffn_dim=10, num_layers=2, rope_max_seq_len=32).to(torch.bfloat16)
+        patch_size=(1, 2, 2), num_attention_heads=1, attention_head_dim=12, in_channels=2,
+        out_channels=2, text_dim=6, freq_dim=8, ffn_dim=10, num_layers=2, rope_max_seq_len=32,
+    ).to(torch.bfloat16)
     transformer.save_pretrained(root / "transformer", max_shard_size="10KB")
     names = convert_one_by_one(convert_wan_transformer_to_diffusers, original_transformer_names(2))
     write_names(folder, names, "transformer_names.tsv", transformer.state_dict().keys())
@@ -201,17 +207,19 @@ def write_diffusers_folder(folder):
     vae = AutoencoderKLWan(base_dim=2, z_dim=2, latents_mean=[0.0] * 2, latents_std=[1.0] * 2)
     names = convert_one_by_one(convert_wan_vae_to_diffusers, original_vae_names())
     write_names(folder, names, "vae_names.tsv", vae.state_dict().keys())
-    # The convolutions are the bulk; this folder is about names, so that each keeps one output channel.
+    # This folder is about names: one output channel of each convolution is enough.
     (root / "vae").mkdir(parents=True, exist_ok=True)
     vae.save_config(root / "vae")
-    state = {name: value[:1].to(torch.float16).contiguous() for name, value in vae.state_dict().items()}
+    state = {name: value[:1].to(torch.float16).contiguous()
+             for name, value in vae.state_dict().items()}
     save_file(state, root / "vae" / "diffusion_pytorch_model.safetensors")
 
     config = UMT5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=6, num_layers=2, num_heads=2,
                         relative_attention_num_buckets=4)
     text_encoder = UMT5EncoderModel(config).to(torch.bfloat16)
     text_encoder.save_pretrained(root / "text_encoder", max_shard_size="1KB")
-    (folder / "umt5_names.txt").write_text("".join(f"{name}\n" for name in text_encoder.state_dict()))
+    names = "".join(f"{name}\n" for name in text_encoder.state_dict())
+    (folder / "umt5_names.txt").write_text(names)
     (root / "tokenizer").mkdir(exist_ok=True)
     (root / "tokenizer" / "tokenizer.json").write_text("{}\n")
     (root / "model_index.json").write_text('{"_class_name": "WanPipeline"}\n')

@@ -244,7 +244,7 @@ void open_diffusers(const fs::path& folder, const std::string& transformer_file,
 CheckpointFolder open_checkpoint(const std::string& path, const std::string& transformer_file) {
   std::error_code error;
   require(fs::exists(path, error), ExitCode::input,
-          "there is no checkpoint at '{}' ({}); check model.folder", path,
+          "there is no checkpoint at '{}' ({}); check model.path", path,
           error ? error.message() : "no such file or folder");
   fs::path folder = path;
   std::string transformer = transformer_file;

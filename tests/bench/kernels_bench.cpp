@@ -1,9 +1,10 @@
-// Times linear layers and attention on the CPU backend and sets them beside the peak of the same run.
+// Times linear layers and attention on the CPU backend, beside the peak of the same run.
 //
 //   kernels_bench [--tiny] [--shared] [--repeats N]
-// `--tiny` runs small sizes, for the answers alone. `--shared` is for a machine that others use meanwhile:
-// it counts this process's processor time per thread in place of the clock on the wall. Every result is compared with a float64 oracle at some
-// rows; a wrong one ends the program with 1. Element types and shapes are those of Wan2.1's 1.3B network.
+// `--tiny` runs small sizes, for the answers alone. `--shared` is for a machine that others use
+// meanwhile: it counts this process's processor time per thread in place of the clock on the wall.
+// Every result is compared with a float64 oracle at some rows; a wrong one ends the program with 1.
+// Element types and shapes are those of Wan2.1's 1.3B network.
 #include <fmt/format.h>
 #include <omp.h>
 
@@ -71,7 +72,8 @@ double measured_peak(const Kernels& backend, const Settings& settings, ElementTy
 
 class Bench {
  public:
-  Bench(const Kernels& backend, const Settings& settings) : backend_(backend), settings_(settings) {}
+  Bench(const Kernels& backend, const Settings& settings)
+      : backend_(backend), settings_(settings) {}
 
   bool all_right() const { return all_right_; }
   void linear(ElementType compute, std::int64_t rows, std::int64_t n, std::int64_t k,
@@ -100,9 +102,7 @@ class Bench {
 };
 
 /// Rows to look at: the ends and some between.
-std::vector<std::int64_t> some_rows(std::int64_t rows) {
-  return {0, rows / 3, rows / 2, rows - 1};
-}
+std::vector<std::int64_t> some_rows(std::int64_t rows) { return {0, rows / 3, rows / 2, rows - 1}; }
 
 void Bench::linear(ElementType compute, std::int64_t rows, std::int64_t n, std::int64_t k,
                    kernels::Activation activation) {
@@ -132,22 +132,28 @@ void Bench::linear(ElementType compute, std::int64_t rows, std::int64_t n, std::
   const double error = ran ? relative_l2(got, oracle) : NAN;
   report(fmt::format("linear {} {}x{}x{}{}", name_of(compute), rows, n, k,
                      activation == kernels::Activation::gelu_tanh ? " gelu" : ""),
-         compute, 2.0 * static_cast<double>(rows) * static_cast<double>(n) * static_cast<double>(k), error,
-         compute == ElementType::f32 ? 2e-6 : 4e-3, [&] { backend_.linear(args, nullptr); });
+         compute, 2.0 * static_cast<double>(rows) * static_cast<double>(n) * static_cast<double>(k),
+         error, compute == ElementType::f32 ? 2e-6 : 4e-3, [&] { backend_.linear(args, nullptr); });
 }
 
-void Bench::attention(ElementType type, std::int64_t heads, std::int64_t head_dim, std::int64_t tokens,
-                      std::int64_t valid) {
+void Bench::attention(ElementType type, std::int64_t heads, std::int64_t head_dim,
+                      std::int64_t tokens, std::int64_t valid) {
   const std::int64_t width = heads * head_dim;
   Numbers q(type, random_normal(index(tokens * width), 4)), y(type, index(tokens * width));
-  Numbers k(type, random_normal(index(valid * width), 5)), v(type, random_normal(index(valid * width), 6));
+  Numbers k(type, random_normal(index(valid * width), 5)),
+      v(type, random_normal(index(valid * width), 6));
   const kernels::KvLayout layout{heads, head_dim, valid, type};
   std::vector<std::byte> cache(backend_.kv_bytes(layout));
   backend_.kv_clear(layout, cache.data(), nullptr);
-  kernels::KvStoreArgs store{.layout = layout, .cache = cache.data(), .k = k.view({valid, heads, head_dim}),
-                             .v = v.view({valid, heads, head_dim}), .slot = 0};
+  kernels::KvStoreArgs store{.layout = layout,
+                             .cache = cache.data(),
+                             .k = k.view({valid, heads, head_dim}),
+                             .v = v.view({valid, heads, head_dim}),
+                             .slot = 0};
   backend_.kv_store(store, nullptr);
-  kernels::AttentionArgs args{.layout = layout, .cache = cache.data(), .valid = valid,
+  kernels::AttentionArgs args{.layout = layout,
+                              .cache = cache.data(),
+                              .valid = valid,
                               .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
                               .q = q.view({tokens, heads, head_dim}),
                               .y = y.view({tokens, heads, head_dim})};
@@ -165,28 +171,31 @@ void Bench::attention(ElementType type, std::int64_t heads, std::int64_t head_di
         return static_cast<double>(of[j * index(width) + head * dim + i]);
       };
     };
-    const auto exact = attention_oracle(query, index(valid), element(k), element(v),
-                                        [](std::size_t) { return 0.0; },
-                                        static_cast<double>(args.scale));
+    const auto exact = attention_oracle(
+        query, index(valid), element(k), element(v), [](std::size_t) { return 0.0; },
+        static_cast<double>(args.scale));
     oracle.insert(oracle.end(), exact.begin(), exact.end());
   }
   const double error = ran ? relative_l2(got, oracle) : NAN;
-  report(fmt::format("attention {} {}x{} q {} kv {}", name_of(type), heads, head_dim, tokens, valid), type,
-         4.0 * static_cast<double>(tokens) * static_cast<double>(valid) * static_cast<double>(width), error,
-         type == ElementType::f32 ? 2e-6 : 5e-3, [&] { backend_.attention(args, nullptr); });
+  report(
+      fmt::format("attention {} {}x{} q {} kv {}", name_of(type), heads, head_dim, tokens, valid),
+      type,
+      4.0 * static_cast<double>(tokens) * static_cast<double>(valid) * static_cast<double>(width),
+      error, type == ElementType::f32 ? 2e-6 : 5e-3, [&] { backend_.attention(args, nullptr); });
 }
 
 int run(const Settings& settings) {
   const Kernels* backend = kernels::cpu_kernels();
   if (backend == nullptr) {
-    fmt::print(stderr, "kernels_bench: no CPU backend: CAUSEWAY_CPU_ISA is unknown or cannot run here.\n");
+    fmt::print(stderr,
+               "kernels_bench: no CPU backend: CAUSEWAY_CPU_ISA is unknown or cannot run here.\n");
     return 2;
   }
-  fmt::print("{}, {} threads; peak f32 {:.0f}, bf16 {:.0f} GFLOP/s\n", backend->name, omp_get_max_threads(),
-             measured_peak(*backend, settings, ElementType::f32) * 1e-9,
+  fmt::print("{}, {} threads; peak f32 {:.0f}, bf16 {:.0f} GFLOP/s\n", backend->name,
+             omp_get_max_threads(), measured_peak(*backend, settings, ElementType::f32) * 1e-9,
              measured_peak(*backend, settings, ElementType::bf16) * 1e-9);
-  fmt::print("{:<42} {:>10} {:>10} {:>8} {:>11}\n", "shape (rows x n x k)", "ms", "GFLOP/s", "% peak",
-             "error");
+  fmt::print("{:<42} {:>10} {:>10} {:>8} {:>11}\n", "shape (rows x n x k)", "ms", "GFLOP/s",
+             "% peak", "error");
   Bench bench(*backend, settings);
   using kernels::Activation;
   for (const ElementType type : {ElementType::bf16, ElementType::f32}) {
@@ -220,10 +229,13 @@ int main(int argc, char** argv) {
       settings.tiny = true;
     } else if (std::strcmp(argv[i], "--shared") == 0) {
       settings.shared = true;
-    } else if (std::strcmp(argv[i], "--repeats") == 0 && i + 1 < argc && std::atoi(argv[i + 1]) > 0) {
+    } else if (std::strcmp(argv[i], "--repeats") == 0 && i + 1 < argc &&
+               std::atoi(argv[i + 1]) > 0) {
       settings.repeats = std::atoi(argv[++i]);
     } else {
-      fmt::print(stderr, "kernels_bench: '{}' is no option of mine; try --tiny, --shared or --repeats N.\n", argv[i]);
+      fmt::print(stderr,
+                 "kernels_bench: '{}' is no option of mine; try --tiny, --shared or --repeats N.\n",
+                 argv[i]);
       return 2;
     }
   }

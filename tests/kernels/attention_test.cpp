@@ -1,4 +1,4 @@
-// Attention and its cache against float64, and bit for bit against themselves, on every CPU backend.
+// Attention and its cache against float64, and bit for bit in any split, on every CPU backend.
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -29,7 +29,11 @@ struct Heads {
   Heads(ElementType type, std::int64_t tokens_, std::int64_t heads_, std::int64_t head_dim_,
         std::uint32_t seed, float deviation = 1.0f, std::int64_t head_gap_ = 0,
         std::int64_t token_gap_ = 0)
-      : tokens(tokens_), heads(heads_), head_dim(head_dim_), head_gap(head_gap_), token_gap(token_gap_),
+      : tokens(tokens_),
+        heads(heads_),
+        head_dim(head_dim_),
+        head_gap(head_gap_),
+        token_gap(token_gap_),
         numbers(type, random_normal(index(tokens_ * token_stride() + 1), seed, deviation)) {}
 
   std::int64_t head_stride() const { return head_dim + head_gap; }
@@ -61,7 +65,8 @@ struct Cache {
     }
   }
   void store(ConstView k, ConstView v, std::int64_t slot) {
-    kernels::KvStoreArgs args{.layout = layout, .cache = memory.data(), .k = k, .v = v, .slot = slot};
+    kernels::KvStoreArgs args{
+        .layout = layout, .cache = memory.data(), .k = k, .v = v, .slot = slot};
     EXPECT_EQ(backend.kv_store(args, nullptr), Status::ok);
   }
 };
@@ -81,9 +86,13 @@ struct Problem {
 
 Status attend(const kernels::Kernels& backend, const Problem& problem, const KvLayout& layout,
               const void* cache, ConstView q, View y) {
-  kernels::AttentionArgs args{.layout = layout, .cache = cache, .valid = problem.valid,
-                              .scale = problem.scale(), .last_key_bias = problem.last_key_bias,
-                              .q = q, .y = y};
+  kernels::AttentionArgs args{.layout = layout,
+                              .cache = cache,
+                              .valid = problem.valid,
+                              .scale = problem.scale(),
+                              .last_key_bias = problem.last_key_bias,
+                              .q = q,
+                              .y = y};
   return backend.attention(args, nullptr);
 }
 
@@ -94,7 +103,8 @@ Heads run(const kernels::Kernels& backend, const Problem& problem, ElementType y
   Heads y(y_type, problem.tokens, problem.heads, problem.head_dim, 34);
   Cache cache(backend, problem.layout(), stale);
   cache.store(k.all(), v.all(), 0);
-  EXPECT_EQ(attend(backend, problem, cache.layout, cache.memory.data(), q.all(), y.all()), Status::ok);
+  EXPECT_EQ(attend(backend, problem, cache.layout, cache.memory.data(), q.all(), y.all()),
+            Status::ok);
   return y;
 }
 
@@ -117,7 +127,9 @@ double distance_from_oracle(const Heads& y, const Problem& problem) {
       const auto last = index(problem.valid - 1);
       const auto row = attention_oracle(
           query, index(problem.valid), element(k), element(v),
-          [&](std::size_t j) { return j == last ? static_cast<double>(problem.last_key_bias) : 0.0; },
+          [&](std::size_t j) {
+            return j == last ? static_cast<double>(problem.last_key_bias) : 0.0;
+          },
           static_cast<double>(problem.scale()));
       oracle.insert(oracle.end(), row.begin(), row.end());
     }
@@ -151,7 +163,8 @@ TEST_P(Attention, MatchesFloat64ForAllHeadSizes) {
 
 TEST_P(Attention, MatchesFloat64ForAnyNumberOfSlots) {
   for (const ElementType type : types) {
-    for (const std::int64_t valid : {1, 2, 3, 7, 15, 16, 31, 63, 64, 65, 255, 256, 257, 511, 513, 769}) {
+    for (const std::int64_t valid :
+         {1, 2, 3, 7, 15, 16, 31, 63, 64, 65, 255, 256, 257, 511, 513, 769}) {
       for (const float bias : {0.0f, 2.5f}) {
         const Problem problem{7, valid, 1, 32, type, bias};
         ASSERT_LT(distance_from_oracle(run(backend(), problem, type), problem), allowed(type))
@@ -200,7 +213,8 @@ TEST_P(Attention, SlotsBeyondTheValidOnesDoNotMatter) {
   }
 }
 
-/// Attends part by part; the first part has one token fewer than the others, so that tokens change places.
+/// Attends part by part; the first part has one token fewer than the others, so that tokens change
+/// places.
 void expect_same_in_parts(const kernels::Kernels& backend, const Problem& problem,
                           const std::vector<std::int64_t>& parts) {
   const Heads whole = run(backend, problem, problem.type);
@@ -211,8 +225,8 @@ void expect_same_in_parts(const kernels::Kernels& backend, const Problem& proble
     Heads y(problem.type, problem.tokens, problem.heads, problem.head_dim, 34);
     for (std::int64_t begin = 0, end = part - 1; begin < problem.tokens;
          begin = end, end = std::min(end + part, problem.tokens)) {
-      ASSERT_EQ(attend(backend, problem, cache.layout, cache.memory.data(), q.part(begin, end, 0, 2),
-                       y.part(begin, end, 0, 2)),
+      ASSERT_EQ(attend(backend, problem, cache.layout, cache.memory.data(),
+                       q.part(begin, end, 0, 2), y.part(begin, end, 0, 2)),
                 Status::ok);
     }
     ASSERT_EQ(y.numbers, whole.numbers) << "in parts of " << part << " tokens";
@@ -238,10 +252,12 @@ TEST_P(Attention, HeadsMayBeSplitAnywhere) {
       layout.heads = count;
       layout.capacity += 300;  // nor does the capacity matter
       Cache cache(backend(), layout);
-      cache.store(k.part(0, problem.valid, first, count), v.part(0, problem.valid, first, count), 0);
-      ASSERT_EQ(attend(backend(), problem, layout, cache.memory.data(),
-                       q.part(0, problem.tokens, first, count), y.part(0, problem.tokens, first, count)),
-                Status::ok);
+      cache.store(k.part(0, problem.valid, first, count), v.part(0, problem.valid, first, count),
+                  0);
+      ASSERT_EQ(
+          attend(backend(), problem, layout, cache.memory.data(),
+                 q.part(0, problem.tokens, first, count), y.part(0, problem.tokens, first, count)),
+          Status::ok);
     }
     EXPECT_EQ(y.numbers, whole.numbers);
   }
@@ -254,7 +270,8 @@ TEST_P(Attention, AnyNumberOfThreadsGivesTheSameBits) {
     const Heads one = run(backend(), problem, type);
     for (const int threads : {2, 3}) {
       omp_set_num_threads(threads);
-      EXPECT_EQ(run(backend(), problem, type).numbers, one.numbers) << "on " << threads << " threads";
+      EXPECT_EQ(run(backend(), problem, type).numbers, one.numbers)
+          << "on " << threads << " threads";
     }
   }
 }
@@ -266,14 +283,17 @@ TEST_P(Attention, TheCacheReturnsWhatWasStoredAtAnySlot) {
       Heads k(type, 400, 2, head_dim, 41, 1.0f, 1, 1), v(type, 400, 2, head_dim, 42, 1.0f, 2, 0);
       Cache cache(backend(), layout);
       // Pieces that begin and end at odd slots, out of order.
-      for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{101, 400}, {0, 1}, {1, 4},
-                                       {4, 63}, {63, 101}}) {
+      for (const auto& [begin, end] :
+           {std::pair<std::int64_t, std::int64_t>{101, 400}, {0, 1}, {1, 4}, {4, 63}, {63, 101}}) {
         cache.store(k.part(begin, end, 0, 2), v.part(begin, end, 0, 2), begin);
       }
       Heads k_back(ElementType::f32, 300, 2, head_dim, 43, 1.0f, 3, 0);
       Heads v_back(ElementType::f32, 300, 2, head_dim, 44);
-      kernels::KvLoadArgs args{.layout = layout, .cache = cache.memory.data(), .slot = 57,
-                               .k = k_back.all(), .v = v_back.all()};
+      kernels::KvLoadArgs args{.layout = layout,
+                               .cache = cache.memory.data(),
+                               .slot = 57,
+                               .k = k_back.all(),
+                               .v = v_back.all()};
       ASSERT_EQ(backend().kv_load(args, nullptr), Status::ok);
       for (std::int64_t token = 0; token < 300; ++token) {
         for (std::int64_t head = 0; head < 2; ++head) {
@@ -311,7 +331,8 @@ TEST_P(Attention, NotANumberStaysInItsRowAndIsSeen) {
     Heads y(ElementType::f32, 7, 1, 16, 34);
     Cache cache(backend(), problem.layout());
     cache.store(k.all(), v.all(), 0);
-    ASSERT_EQ(attend(backend(), problem, cache.layout, cache.memory.data(), q.all(), y.all()), Status::ok);
+    ASSERT_EQ(attend(backend(), problem, cache.layout, cache.memory.data(), q.all(), y.all()),
+              Status::ok);
     for (std::int64_t token = 0; token < 7; ++token) {
       EXPECT_EQ(std::isnan(y.at(token, 0, 9)), token == 3) << "token " << token;
     }
@@ -326,7 +347,8 @@ TEST_P(Attention, ANotANumberKeyIsSeenByEveryQuery) {
     Heads y(ElementType::f32, 7, 1, 16, 34);
     Cache cache(backend(), problem.layout());
     cache.store(k.all(), v.all(), 0);
-    ASSERT_EQ(attend(backend(), problem, cache.layout, cache.memory.data(), q.all(), y.all()), Status::ok);
+    ASSERT_EQ(attend(backend(), problem, cache.layout, cache.memory.data(), q.all(), y.all()),
+              Status::ok);
     for (std::int64_t token = 0; token < 7; ++token) EXPECT_TRUE(std::isnan(y.at(token, 0, 9)));
   }
 }
@@ -344,8 +366,11 @@ TEST_P(Attention, RefusesWhatItCannotDo) {
   EXPECT_EQ(attend(backend(), bad, cache.layout, memory, q.all(), y.all()), Status::bad_shape);
   bad.valid = cache.layout.capacity + 1;
   EXPECT_EQ(attend(backend(), bad, cache.layout, memory, q.all(), y.all()), Status::bad_shape);
-  kernels::KvStoreArgs beyond{.layout = cache.layout, .cache = cache.memory.data(), .k = q.all(),
-                              .v = q.all(), .slot = cache.layout.capacity - 1};
+  kernels::KvStoreArgs beyond{.layout = cache.layout,
+                              .cache = cache.memory.data(),
+                              .k = q.all(),
+                              .v = q.all(),
+                              .slot = cache.layout.capacity - 1};
   EXPECT_EQ(backend().kv_store(beyond, nullptr), Status::bad_shape);
   KvLayout odd = cache.layout;
   odd.type = ElementType::bf16;

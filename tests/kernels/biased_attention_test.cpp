@@ -23,7 +23,10 @@ struct Block {
   std::vector<float> bias;
 
   Block(std::int64_t tokens_, std::int64_t heads_, std::int64_t head_dim_, ElementType type_)
-      : tokens(tokens_), heads(heads_), head_dim(head_dim_), type(type_),
+      : tokens(tokens_),
+        heads(heads_),
+        head_dim(head_dim_),
+        type(type_),
         qkv(type_, random_normal(index(tokens_ * stride(heads_, head_dim_)), 21)),
         bias(random_normal(index(heads_ * (2 * tokens_ - 1)), 22)) {}
 
@@ -37,16 +40,18 @@ struct Block {
     return view;
   }
   double at(std::int64_t which, std::int64_t token, std::int64_t head, std::int64_t i) const {
-    return static_cast<double>(qkv[index(token * stride(heads, head_dim) +
-                                         (which * heads + head) * head_dim + i)]);
+    return static_cast<double>(
+        qkv[index(token * stride(heads, head_dim) + (which * heads + head) * head_dim + i)]);
   }
 };
 
 Numbers run(const kernels::Kernels& backend, Block& block, ElementType y_type) {
   Numbers y(y_type, index(block.tokens * block.heads * block.head_dim));
-  kernels::BiasedAttentionArgs args{
-      .q = block.part(0), .k = block.part(1), .v = block.part(2), .relative_bias = block.bias.data(),
-      .y = y.view({block.tokens, block.heads, block.head_dim})};
+  kernels::BiasedAttentionArgs args{.q = block.part(0),
+                                    .k = block.part(1),
+                                    .v = block.part(2),
+                                    .relative_bias = block.bias.data(),
+                                    .y = y.view({block.tokens, block.heads, block.head_dim})};
   EXPECT_EQ(backend.biased_attention(args, nullptr), Status::ok);
   return y;
 }
@@ -59,7 +64,12 @@ TEST_P(BiasedAttention, MatchesFloat64) {
     std::int64_t tokens, heads, head_dim;
   };
   for (const ElementType type : {ElementType::f32, ElementType::bf16}) {
-    for (const Size size : {Size{1, 1, 1}, {2, 3, 5}, {7, 2, 64}, {63, 1, 16}, {64, 1, 17}, {65, 2, 33},
+    for (const Size size : {Size{1, 1, 1},
+                            {2, 3, 5},
+                            {7, 2, 64},
+                            {63, 1, 16},
+                            {64, 1, 17},
+                            {65, 2, 33},
                             {130, 1, 64}}) {
       Block block(size.tokens, size.heads, size.head_dim, type);
       const Numbers y = run(backend(), block, type);
@@ -71,15 +81,18 @@ TEST_P(BiasedAttention, MatchesFloat64) {
           const auto row = attention_oracle(
               q, index(size.tokens),
               [&](std::size_t j, std::size_t i) {
-                return block.at(1, static_cast<std::int64_t>(j), head, static_cast<std::int64_t>(i));
+                return block.at(1, static_cast<std::int64_t>(j), head,
+                                static_cast<std::int64_t>(i));
               },
               [&](std::size_t j, std::size_t i) {
-                return block.at(2, static_cast<std::int64_t>(j), head, static_cast<std::int64_t>(i));
+                return block.at(2, static_cast<std::int64_t>(j), head,
+                                static_cast<std::int64_t>(i));
               },
               [&](std::size_t j) {
                 const auto key = static_cast<std::int64_t>(j);
                 return static_cast<double>(
-                    block.bias[index(head * (2 * size.tokens - 1) + key - token + size.tokens - 1)]);
+                    block
+                        .bias[index(head * (2 * size.tokens - 1) + key - token + size.tokens - 1)]);
               },
               1.0);
           oracle.insert(oracle.end(), row.begin(), row.end());
@@ -104,8 +117,11 @@ TEST_P(BiasedAttention, AnyNumberOfThreadsGivesTheSameBits) {
 TEST_P(BiasedAttention, RefusesWhatItCannotDo) {
   Block block(4, 1, 8, ElementType::f32);
   Numbers y(ElementType::f32, 32), other(ElementType::f16, 32);
-  kernels::BiasedAttentionArgs args{.q = block.part(0), .k = block.part(1), .v = block.part(2),
-                                    .relative_bias = block.bias.data(), .y = y.view({4, 8, 1})};
+  kernels::BiasedAttentionArgs args{.q = block.part(0),
+                                    .k = block.part(1),
+                                    .v = block.part(2),
+                                    .relative_bias = block.bias.data(),
+                                    .y = y.view({4, 8, 1})};
   EXPECT_EQ(backend().biased_attention(args, nullptr), Status::bad_shape);
   args.y = other.view({4, 1, 8});
   EXPECT_EQ(backend().biased_attention(args, nullptr), Status::unsupported_type);

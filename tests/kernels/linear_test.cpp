@@ -32,9 +32,7 @@ struct Layer {
 
   std::int64_t x_stride() const { return k + x_gap; }
   std::int64_t y_stride() const { return n + y_gap; }
-  Numbers x() const {
-    return {compute, random_normal(index(rows * x_stride()), 11)};
-  }
+  Numbers x() const { return {compute, random_normal(index(rows * x_stride()), 11)}; }
   Numbers weight() const {
     return {stored, random_normal(index(n * k), 12, 1.0f / std::sqrt(static_cast<float>(k)))};
   }
@@ -44,9 +42,7 @@ struct Layer {
   std::vector<float> gate() const {
     return with_gate ? random_normal(index(n), 14) : std::vector<float>();
   }
-  Numbers before() const {
-    return {y_type, random_normal(index(rows * y_stride()), 15)};
-  }
+  Numbers before() const { return {y_type, random_normal(index(rows * y_stride()), 15)}; }
 };
 
 const float* pointer_or_null(const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); }
@@ -60,10 +56,12 @@ struct Prepared {
   std::vector<std::byte> packed;
 
   Prepared(const kernels::Kernels& backend_, const Layer& layer_)
-      : backend(backend_), layer(layer_),
+      : backend(backend_),
+        layer(layer_),
         packed(backend_.linear_packed_bytes(layer_.n, layer_.k, layer_.compute)) {
-    EXPECT_EQ(backend.linear_pack(weight.view({layer.n, layer.k}), layer.compute, packed.data(), nullptr),
-              Status::ok);
+    EXPECT_EQ(
+        backend.linear_pack(weight.view({layer.n, layer.k}), layer.compute, packed.data(), nullptr),
+        Status::ok);
   }
   /// Computes rows [begin, end) of y.
   void run(std::int64_t begin, std::int64_t end) {
@@ -150,9 +148,10 @@ CAUSEWAY_ON_EVERY_CPU_BACKEND(Linear);
 TEST_P(Linear, MatchesFloat64ForAllSizesAndStrides) {
   for (const ElementType compute : compute_types) {
     for (const std::int64_t rows : {1, 2, 5, 6, 7, 13, 121}) {
-      for (const auto& [n, k] : {std::pair{1, 1}, {3, 2}, {64, 33}, {65, 64}, {130, 31}, {17, 200}}) {
-        const Layer layer{.rows = rows, .n = n, .k = k, .x_gap = rows % 4, .y_gap = rows % 3,
-                          .compute = compute};
+      for (const auto& [n, k] :
+           {std::pair{1, 1}, {3, 2}, {64, 33}, {65, 64}, {130, 31}, {17, 200}}) {
+        const Layer layer{
+            .rows = rows, .n = n, .k = k, .x_gap = rows % 4, .y_gap = rows % 3, .compute = compute};
         expect_matches_oracle(run(backend(), layer), layer);
       }
     }
@@ -174,8 +173,14 @@ TEST_P(Linear, EpiloguesMatchFloat64) {
       for (const Activation activation :
            {Activation::none, Activation::gelu_tanh, Activation::silu}) {
         for (const bool with_bias : {false, true}) {
-          const Layer layer{.rows = 9, .n = 70, .k = 40, .y_gap = 3, .compute = compute,
-                            .y_type = y_type, .with_bias = with_bias, .activation = activation};
+          const Layer layer{.rows = 9,
+                            .n = 70,
+                            .k = 40,
+                            .y_gap = 3,
+                            .compute = compute,
+                            .y_type = y_type,
+                            .with_bias = with_bias,
+                            .activation = activation};
           expect_matches_oracle(run(backend(), layer), layer);
         }
       }
@@ -187,8 +192,14 @@ TEST_P(Linear, AccumulatesWithAndWithoutAGate) {
   for (const ElementType compute : compute_types) {
     for (const bool with_gate : {false, true}) {
       for (const Activation activation : {Activation::none, Activation::silu}) {
-        const Layer layer{.rows = 8, .n = 67, .k = 48, .y_gap = 2, .compute = compute,
-                          .activation = activation, .accumulate = true, .with_gate = with_gate};
+        const Layer layer{.rows = 8,
+                          .n = 67,
+                          .k = 48,
+                          .y_gap = 2,
+                          .compute = compute,
+                          .activation = activation,
+                          .accumulate = true,
+                          .with_gate = with_gate};
         expect_matches_oracle(run(backend(), layer), layer);
       }
     }
@@ -204,8 +215,13 @@ TEST_P(Linear, ActivationsAreAccurateFromFarLeftToFarRight) {
   std::vector<std::byte> packed(backend().linear_packed_bytes(n, 1, ElementType::f32));
   for (const Activation activation : {Activation::gelu_tanh, Activation::silu}) {
     Numbers x(ElementType::f32, 1), y(ElementType::f32, points.size());
-    kernels::LinearArgs args{.x = x.view({1, 1}), .weight = packed.data(), .n = n, .k = 1,
-                             .bias = points.data(), .activation = activation, .y = y.view({1, n})};
+    kernels::LinearArgs args{.x = x.view({1, 1}),
+                             .weight = packed.data(),
+                             .n = n,
+                             .k = 1,
+                             .bias = points.data(),
+                             .activation = activation,
+                             .y = y.view({1, n})};
     ASSERT_EQ(backend().linear(args, nullptr), Status::ok);
     for (std::size_t i = 0; i < points.size(); ++i) {
       const double at = static_cast<double>(points[i]);
@@ -217,7 +233,8 @@ TEST_P(Linear, ActivationsAreAccurateFromFarLeftToFarRight) {
                                   : at;
       const double relative = 5e-7 + 4e-7 * std::clamp(-argument, 0.0, 100.0);
       const double oracle_loss = at > -100.0 ? 2e-16 * std::abs(at) : 0.0;
-      ASSERT_NEAR(static_cast<double>(y[i]), exact, relative * std::abs(exact) + oracle_loss + 1e-34)
+      ASSERT_NEAR(static_cast<double>(y[i]), exact,
+                  relative * std::abs(exact) + oracle_loss + 1e-34)
           << "at " << at;
     }
   }
@@ -236,8 +253,15 @@ TEST_P(Linear, StoredWeightsGiveTheSameBitsAsPackedOnes) {
   for (const ElementType compute : compute_types) {
     for (const ElementType stored : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
       for (const auto& [n, k] : {std::pair{1, 1}, {64, 64}, {131, 77}, {200, 1601}}) {
-        const Layer layer{.rows = 125, .n = n, .k = k, .x_gap = 1, .y_gap = 2, .compute = compute,
-                          .stored = stored, .y_type = compute, .activation = Activation::gelu_tanh};
+        const Layer layer{.rows = 125,
+                          .n = n,
+                          .k = k,
+                          .x_gap = 1,
+                          .y_gap = 2,
+                          .compute = compute,
+                          .stored = stored,
+                          .y_type = compute,
+                          .activation = Activation::gelu_tanh};
         for (const int threads : {1, 3}) {
           omp_set_num_threads(threads);
           ASSERT_EQ(run_stored(backend(), layer), run(backend(), layer))
@@ -250,13 +274,14 @@ TEST_P(Linear, StoredWeightsGiveTheSameBitsAsPackedOnes) {
 
 TEST_P(Linear, ARowHasTheSameBitsInAnyCompany) {
   for (const ElementType compute : compute_types) {
-    const Layer layer{.rows = 131, .n = 70, .k = 1601, .compute = compute,
-                      .activation = Activation::gelu_tanh};
+    const Layer layer{
+        .rows = 131, .n = 70, .k = 1601, .compute = compute, .activation = Activation::gelu_tanh};
     const Numbers whole = run(backend(), layer);
     Prepared prepared(backend(), layer);
     for (const std::int64_t part : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 127}) {
       prepared.y = layer.before();
-      // The first call has one row fewer than the others, so that rows change places in their tiles.
+      // The first call has one row fewer than the others, so that rows change places in their
+      // tiles.
       for (std::int64_t begin = 0, end = part - 1; begin < layer.rows;
            begin = end, end = std::min(end + part, layer.rows)) {
         prepared.run(begin, end);
@@ -268,7 +293,11 @@ TEST_P(Linear, ARowHasTheSameBitsInAnyCompany) {
 
 TEST_P(Linear, AnyNumberOfThreadsGivesTheSameBits) {
   for (const ElementType compute : compute_types) {
-    const Layer layer{.rows = 250, .n = 333, .k = 130, .compute = compute, .y_type = compute,
+    const Layer layer{.rows = 250,
+                      .n = 333,
+                      .k = 130,
+                      .compute = compute,
+                      .y_type = compute,
                       .activation = Activation::silu};
     omp_set_num_threads(1);
     const Numbers one = run(backend(), layer);
@@ -288,10 +317,14 @@ TEST_P(Linear, DoesNotReadBeyondTheEndOfARow) {
       x.set(index(row * layer.x_stride() + layer.k), std::numeric_limits<float>::quiet_NaN());
     }
     std::vector<std::byte> packed(backend().linear_packed_bytes(layer.n, layer.k, compute));
-    ASSERT_EQ(backend().linear_pack(weight.view({layer.n, layer.k}), compute, packed.data(), nullptr),
-              Status::ok);
-    kernels::LinearArgs args{.x = x.rows(layer.rows, layer.k, layer.x_stride()), .weight = packed.data(),
-                             .n = layer.n, .k = layer.k, .compute = compute,
+    ASSERT_EQ(
+        backend().linear_pack(weight.view({layer.n, layer.k}), compute, packed.data(), nullptr),
+        Status::ok);
+    kernels::LinearArgs args{.x = x.rows(layer.rows, layer.k, layer.x_stride()),
+                             .weight = packed.data(),
+                             .n = layer.n,
+                             .k = layer.k,
+                             .compute = compute,
                              .y = y.rows(layer.rows, layer.n, layer.n)};
     ASSERT_EQ(backend().linear(args, nullptr), Status::ok);
     for (std::size_t i = 0; i < y.size(); ++i) ASSERT_FALSE(std::isnan(y[i]));
@@ -300,14 +333,22 @@ TEST_P(Linear, DoesNotReadBeyondTheEndOfARow) {
 
 TEST_P(Linear, NotANumberStaysInItsRow) {
   for (const ElementType compute : compute_types) {
-    for (const Activation activation : {Activation::none, Activation::gelu_tanh, Activation::silu}) {
-      Numbers x(compute, std::vector<float>(9, 1.0f)), weight(ElementType::f32, std::vector<float>(3, 1.0f));
+    for (const Activation activation :
+         {Activation::none, Activation::gelu_tanh, Activation::silu}) {
+      Numbers x(compute, std::vector<float>(9, 1.0f)),
+          weight(ElementType::f32, std::vector<float>(3, 1.0f));
       x.set(4, std::numeric_limits<float>::quiet_NaN());
       std::vector<std::byte> packed(backend().linear_packed_bytes(1, 3, compute));
-      ASSERT_EQ(backend().linear_pack(weight.view({1, 3}), compute, packed.data(), nullptr), Status::ok);
+      ASSERT_EQ(backend().linear_pack(weight.view({1, 3}), compute, packed.data(), nullptr),
+                Status::ok);
       Numbers y(compute, 3);
-      kernels::LinearArgs args{.x = x.view({3, 3}), .weight = packed.data(), .n = 1, .k = 3,
-                               .compute = compute, .activation = activation, .y = y.view({3, 1})};
+      kernels::LinearArgs args{.x = x.view({3, 3}),
+                               .weight = packed.data(),
+                               .n = 1,
+                               .k = 3,
+                               .compute = compute,
+                               .activation = activation,
+                               .y = y.view({3, 1})};
       ASSERT_EQ(backend().linear(args, nullptr), Status::ok);
       EXPECT_FALSE(std::isnan(y[0]));
       EXPECT_TRUE(std::isnan(y[1]));
@@ -326,8 +367,8 @@ TEST_P(Linear, RefusesWhatItCannotDo) {
   Numbers x(ElementType::f32, 6), y(ElementType::f32, 6), half(ElementType::bf16, 6);
   std::vector<float> gate(3);
   std::vector<std::byte> packed(backend().linear_packed_bytes(3, 3, ElementType::f32));
-  const kernels::LinearArgs good{.x = x.view({2, 3}), .weight = packed.data(), .n = 3, .k = 3,
-                                 .y = y.view({2, 3})};
+  const kernels::LinearArgs good{
+      .x = x.view({2, 3}), .weight = packed.data(), .n = 3, .k = 3, .y = y.view({2, 3})};
   EXPECT_EQ(backend().linear(good, nullptr), Status::ok);
   auto bad = good;
   bad.x = half.view({2, 3});

@@ -9,13 +9,13 @@
 
 namespace causeway::testing {
 
-/// softmax over keys j of (scale·q·k_j + bias(j)), times v. q: [head_dim]; `key(j, i)` and `value(j, i)`
-/// give element i of slot j.
-inline std::vector<double> attention_oracle(const std::vector<double>& q, std::size_t keys,
-                                            const std::function<double(std::size_t, std::size_t)>& key,
-                                            const std::function<double(std::size_t, std::size_t)>& value,
-                                            const std::function<double(std::size_t)>& bias,
-                                            double scale) {
+/// softmax over keys j of (scale·q·k_j + bias(j)), times v. q: [head_dim]; `key(j, i)` and
+/// `value(j, i)` give element i of slot j.
+inline std::vector<double> attention_oracle(
+    const std::vector<double>& q, std::size_t keys,
+    const std::function<double(std::size_t, std::size_t)>& key,
+    const std::function<double(std::size_t, std::size_t)>& value,
+    const std::function<double(std::size_t)>& bias, double scale) {
   std::vector<double> scores(keys);
   for (std::size_t j = 0; j < keys; ++j) {
     double dot = 0;

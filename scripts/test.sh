@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs every test: packages, a build with warnings as errors in build/ci, then CTest.
+#
+#   scripts/test.sh [OPTION…]      options go to ctest, e.g. -L unit or -R tokenizer
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/setup.sh
+source scripts/setup.sh
+
+install_missing_packages
+cmake --preset ci
+cmake --build --preset ci --parallel "$(nproc)"
+# A test of n ranks counts as n jobs, so wide ones run alone on a small machine.
+ctest --preset ci --parallel "$(nproc)" "$@"

@@ -1,0 +1,129 @@
+// Times one block of the 1.3B transformer as part of a pass, and compares it with the measured peak.
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "comm/comm.hpp"
+#include "model/transformer.hpp"
+#include "model/transformer_config.hpp"
+#include "ops/backend.hpp"
+#include "support/map_store.hpp"
+#include "support/network_shapes.hpp"
+
+namespace causeway::testing {
+namespace {
+
+struct Size {
+  std::int64_t width, heads, ffn, rows, columns, chunk_frames, history_frames, text_dim, text_length;
+};
+constexpr Size published{1536, 12, 8960, 30, 52, 3, 9, 4096, 512};
+constexpr Size tiny{96, 4, 200, 2, 3, 3, 9, 32, 16};
+
+/// Cheap reproducible numbers in [−a, a).
+float weight(std::int64_t rank, std::int64_t element, float amplitude) {
+  auto word = static_cast<std::uint64_t>(rank) * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(element);
+  word = (word ^ (word >> 29)) * 0xbf58476d1ce4e5b9u;
+  return amplitude * (static_cast<float>(word >> 40) * 0x1p-23f - 1.0f);
+}
+
+/// Multiply-adds × 2 of one block, cross-attention keys as they are computed.
+double block_flops(const Size& s, std::int64_t context_keys) {
+  const auto tokens = static_cast<double>(s.chunk_frames * s.rows * s.columns);
+  const auto keys = static_cast<double>((s.chunk_frames + s.history_frames) * s.rows * s.columns);
+  const auto d = static_cast<double>(s.width);
+  return tokens * (2 * d * d * 6 + 4 * keys * d + 4 * static_cast<double>(context_keys) * d +
+                   4 * d * static_cast<double>(s.ffn));
+}
+
+double seconds(const std::vector<double>& times) {
+  std::vector<double> sorted = times;
+  std::sort(sorted.begin(), sorted.end());
+  return sorted[sorted.size() / 2];
+}
+
+int run(const Size& s, ElementType compute, int repeats) {
+  const Ops ops = open_backend(false);
+  const TransformerShape shape{.dim = s.width, .ffn_dim = s.ffn, .layers = 2, .text_dim = s.text_dim,
+                               .freq_dim = 256, .channels = 16};
+  const float amplitude = 1.0f / std::sqrt(static_cast<float>(s.width));
+  const auto store = store_of("benchmark weights", transformer_shapes(shape),
+                              [&](const std::string&, std::int64_t rank, std::int64_t element) {
+                                return weight(rank, element, amplitude);
+                              },
+                              ElementType::bf16);
+  const std::string json = "{\"num_heads\": " + std::to_string(s.heads) + ", \"text_len\": " + std::to_string(s.text_length) + "}";
+  const auto config = read_transformer_config(json, *store);
+  Transformer transformer(*store, config, ops, compute);
+  const auto solo = make_solo_communicator();
+  const RankGrid grid(1, 0, config.heads);
+  std::vector<float> rows(static_cast<std::size_t>(s.text_length * s.text_dim));
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = weight(7, static_cast<std::int64_t>(i), 1.0f);
+  const TextContext text =
+      transformer.make_text_context(const_view_of(rows.data(), ElementType::f32, {s.text_length, s.text_dim}));
+  const std::int64_t frame = s.rows * s.columns;
+  KvCache cache = transformer.make_cache((s.chunk_frames + s.history_frames) * frame, 0, grid);
+
+  std::vector<double> block, peak;
+  std::vector<float> flow;
+  for (std::int64_t first = 0; first <= s.history_frames; first += s.chunk_frames) {
+    ChunkPass pass(ops, config, {first, s.chunk_frames, s.rows, s.columns}, grid, compute);
+    std::vector<float> x(static_cast<std::size_t>(pass.own_tokens() * config.patch_inputs()));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = weight(9, static_cast<std::int64_t>(i), 1.7f);
+    flow.resize(x.size());
+    if (first < s.history_frames) {
+      transformer.forward(pass, 0.0, text, cache, *solo, x.data(), nullptr);
+      continue;
+    }
+    for (int i = 0; i <= repeats; ++i) {
+      peak.push_back(ops.kernels().measure_peak(compute));
+      const auto start = std::chrono::steady_clock::now();
+      transformer.forward(pass, 625.0, text, cache, *solo, x.data(), flow.data());
+      block.push_back(0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+  }
+  block.erase(block.begin());  // the first run also makes the modulation table
+  for (const float value : flow) {
+    if (!std::isfinite(value)) {
+      std::fprintf(stderr, "the answer is not finite\n");
+      return 1;
+    }
+  }
+  const double flops = block_flops(s, text.keys), time = seconds(block), ceiling = seconds(peak);
+  std::printf("backend %s, %d threads, %s\n", ops.kernels().name, omp_get_max_threads(), name_of(compute));
+  std::printf("block of width %lld, %lld queries, %lld keys, %lld context keys: %.1f GFLOP\n",
+              static_cast<long long>(s.width), static_cast<long long>(s.chunk_frames * frame),
+              static_cast<long long>((s.chunk_frames + s.history_frames) * frame),
+              static_cast<long long>(text.keys), flops * 1e-9);
+  std::printf("median of %d: %.1f ms, %.1f GFLOP/s; measured peak %.1f GFLOP/s; %.1f %% of peak\n", repeats,
+              1e3 * time, 1e-9 * flops / time, 1e-9 * ceiling, 100.0 * flops / time / ceiling);
+  return 0;
+}
+
+}  // namespace
+}  // namespace causeway::testing
+
+int main(int argc, char** argv) {
+  bool small = false;
+  auto compute = causeway::ElementType::bf16;
+  int repeats = 5;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--tiny") {
+      small = true;
+    } else if (argument == "--fp32") {
+      compute = causeway::ElementType::f32;
+    } else if (argument == "--repeats" && i + 1 < argc) {
+      repeats = std::max(1, std::atoi(argv[++i]));
+    } else {
+      std::fprintf(stderr, "usage: block_bench [--tiny] [--fp32] [--repeats N]\n");
+      return 2;
+    }
+  }
+  return causeway::testing::run(small ? causeway::testing::tiny : causeway::testing::published, compute, repeats);
+}

@@ -1,0 +1,153 @@
+// Whole videos on job groups of several sizes: order of events, counts of passes, failures, repeatability.
+#include "rollout/rollout.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "support/mpi_test_main.hpp"
+
+namespace causeway::testing {
+namespace {
+
+const std::string checkpoint = std::string(CAUSEWAY_SOURCE_DIR) + "/tests/golden/oracle/tiny_diffusers";
+
+/// Keeps what arrives, and in which order.
+class Recorder final : public VideoSink {
+ public:
+  void latents(const ChunkSpan& span, ConstView chunk) override {
+    events += "L" + std::to_string(span.first_frame) + " ";
+    const auto* values = static_cast<const float*>(chunk.data);
+    values_.insert(values_.end(), values, values + chunk.size());
+    if (span.first_frame == fail_at) throw Error(ExitCode::output, "the disk is full");
+  }
+  void frames(ConstView rgb) override { events += "f" + std::to_string(rgb.shape[0]) + " "; }
+
+  const std::vector<float>& values() const { return values_; }
+  std::string events;
+  std::int64_t fail_at = -1;
+
+ private:
+  std::vector<float> values_;
+};
+
+class RolloutOnAGroup : public ::testing::Test {
+ protected:
+  RolloutOnAGroup() : model_(checkpoint, "", ElementType::f32, open_backend(false)), group_(process().split(0)) {}
+  static VideoRequest request(std::int64_t latent_frames, std::uint64_t sample = 1) {
+    VideoRequest request;
+    request.seed = 3;
+    request.sample = sample;
+    request.latent_frames = latent_frames;
+    request.latent_height = 4;
+    request.latent_width = 6;
+    request.prompts = {{0, "a cat"}};
+    return request;
+  }
+  bool root() const { return group_->rank() == 0; }
+
+  Model model_;
+  std::unique_ptr<Communicator> group_;
+  Recorder recorder_;
+};
+
+TEST_F(RolloutOnAGroup, TheFramesOfAChunkArriveBeforeTheNextChunkAndNoRefreshFollowsTheLast) {
+  Rollout rollout(model_, *group_, {});
+  const VideoReport report = rollout.make(request(6), root() ? &recorder_ : nullptr);
+  if (root()) {
+    EXPECT_EQ(recorder_.events, "L0 f1 f4 f4 L3 f4 f4 f4 ");
+  }
+  EXPECT_EQ(report.passes, 2 * 4 + 1);
+  EXPECT_GT(report.kv_bytes, 0);
+  if (root()) {
+    EXPECT_GT(report.first_frame, 0.0);
+    EXPECT_LT(report.first_frame, report.total);
+  }
+}
+
+TEST_F(RolloutOnAGroup, TheExchangedBytesAreThoseOfTheFormula) {
+  Rollout rollout(model_, *group_, {});
+  const VideoReport report = rollout.make(request(6), root() ? &recorder_ : nullptr);
+  const auto& config = model_.transformer_config();
+  const std::int64_t tokens = 3 * 2 * 3;
+  const std::int64_t layer = bytes_sent_per_layer(group_->size(), group_->rank(), config.heads,
+                                                  config.head_dim(), tokens, 4);
+  const ChunkLayout layout(RankGrid(group_->size(), group_->rank(), config.heads), tokens, config.head_dim(), 4);
+  std::int64_t keys_and_values = 0;
+  for (const auto bytes : layout.key_value().send_bytes) keys_and_values += bytes;
+  // Eight full passes, and one refresh that ends after the last layer's keys and values.
+  EXPECT_EQ(report.exchanged_bytes, (8 * config.layers + config.layers - 1) * layer + keys_and_values);
+}
+
+TEST_F(RolloutOnAGroup, TheSameRequestGivesTheSameBitsAndAnotherSampleOthers) {
+  Rollout rollout(model_, *group_, {});
+  Recorder again, other;
+  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  rollout.make(request(6, 2), root() ? &other : nullptr);
+  rollout.make(request(6), root() ? &again : nullptr);
+  if (!root()) return;
+  EXPECT_EQ(recorder_.values(), again.values());
+  EXPECT_NE(recorder_.values(), other.values());
+}
+
+TEST_F(RolloutOnAGroup, ALongVideoBeginsLikeAShortOne) {
+  Rollout rollout(model_, *group_, {});
+  Recorder longer;
+  rollout.make(request(3), root() ? &recorder_ : nullptr);
+  rollout.make(request(9), root() ? &longer : nullptr);
+  if (!root()) return;
+  const auto& first = recorder_.values();
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), longer.values().begin()));
+}
+
+TEST_F(RolloutOnAGroup, AFailingSinkEndsTheVideoOnAllRanksAndTheGroupGoesOn) {
+  Rollout rollout(model_, *group_, {});
+  Recorder failing, after;
+  failing.fail_at = 3;
+  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  try {
+    rollout.make(request(9), root() ? &failing : nullptr);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const VideoFailed& error) {
+    if (root()) {
+      EXPECT_EQ(error.code(), ExitCode::output);
+      EXPECT_STREQ(error.what(), "the disk is full");
+    }
+  }
+  rollout.make(request(6), root() ? &after : nullptr);
+  if (root()) {
+    EXPECT_EQ(recorder_.values(), after.values());
+  }
+}
+
+TEST_F(RolloutOnAGroup, AnotherPromptFromTheSecondChunkOnChangesThatChunkOnly) {
+  Rollout rollout(model_, *group_, {});
+  Recorder switched;
+  VideoRequest story = request(6);
+  story.prompts.push_back({1, "a dog on the moon"});
+  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  rollout.make(story, root() ? &switched : nullptr);
+  if (!root()) return;
+  const auto half = static_cast<std::ptrdiff_t>(recorder_.values().size() / 2);
+  EXPECT_TRUE(std::equal(recorder_.values().begin(), recorder_.values().begin() + half, switched.values().begin()));
+  EXPECT_FALSE(std::equal(recorder_.values().begin() + half, recorder_.values().end(), switched.values().begin() + half));
+}
+
+TEST_F(RolloutOnAGroup, GivenLatentsAreKeptAndTheVideoGoesOnFromThem) {
+  Rollout rollout(model_, *group_, {});
+  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  Recorder extended;
+  VideoRequest more = request(6);
+  more.initial_frames = 3;
+  if (root()) more.initial_latents = recorder_.values().data();
+  const VideoReport report = rollout.make(more, root() ? &extended : nullptr);
+  EXPECT_EQ(report.passes, 1 + 4);
+  // One prefill pass at timestep 0 leaves what the refresh left: the second chunk has the same bits.
+  if (root()) {
+    EXPECT_EQ(extended.events, "L0 f1 f4 f4 L3 f4 f4 f4 ");
+    EXPECT_EQ(extended.values(), recorder_.values());
+  }
+}
+
+}  // namespace
+}  // namespace causeway::testing
