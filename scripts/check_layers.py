@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "lib/ops": ["lib/tensor", "lib/core", "kernels"],
     "lib/comm": ["lib/tensor", "lib/core"],
     "lib/checkpoint": ["lib/tensor", "lib/core"],
-    "lib/output": ["lib/core"],
+    "lib/output": ["lib/core", "kernels/bfloat16.hpp"],
     "lib/tensor": ["lib/core", "kernels/view.hpp", "kernels/bfloat16.hpp"],
     "lib/core": [],
     "kernels": [],

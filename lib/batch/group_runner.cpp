@@ -217,6 +217,7 @@ void GroupRunner::count(const VideoReport& report, double writing) {
 
 void GroupRunner::add_to(RankReport& report) const {
   report.videos = videos_;
+  report.prompts_encoded = model_.prompts_encoded();
   for (const auto& [stage, seconds] : seconds_) report.seconds[stage] += seconds;
   report.exchanged_bytes = group_.exchanged_bytes();
   report.weights = static_cast<std::int64_t>(model_.weight_bytes());

@@ -26,6 +26,7 @@ void visit_numbers(Report& report, Visit&& visit) {
   visit("host", report.host);
   visit("threads", report.threads);
   visit("videos", report.videos);
+  visit("prompts_encoded", report.prompts_encoded);
   visit("seconds", report.seconds);
   visit("exchanged_bytes", report.exchanged_bytes);
   visit("peak_resident_bytes", report.peak_resident);

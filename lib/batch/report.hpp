@@ -19,6 +19,7 @@ struct RankReport {
   int rank = 0, group = 0, rank_in_group = 0, threads = 0;
   std::string host;
   std::int64_t videos = 0;
+  std::int64_t prompts_encoded = 0;   ///< runs of the text encoder
   StageSeconds seconds;
   std::int64_t exchanged_bytes = 0;   ///< sent to other ranks of the job group
   std::int64_t peak_resident = 0;     ///< bytes, largest resident set of the process (VmHWM)

@@ -1,10 +1,14 @@
 // Opening a checkpoint, and making each network when it is first needed.
 #include "model/model.hpp"
 
+#include <algorithm>
+
 #include "model/text_cleaning.hpp"
 
 namespace causeway {
 namespace {
+
+constexpr std::size_t most_remembered_bytes = 256'000'000;
 
 /// The store of one part, or an error that says what the folder lacks.
 const TensorStore& part(const std::unique_ptr<TensorStore>& store, const CheckpointFolder& folder,
@@ -70,14 +74,27 @@ void Model::prepare_text() {
   text_encoder_ = std::make_unique<TextEncoder>(store, config, ops_, compute_);
 }
 
-EncodedPrompt Model::encode_prompt(const std::string& prompt) {
+const EncodedPrompt& Model::encode_prompt(const std::string& prompt) {
+  const auto found = std::find_if(encoded_.begin(), encoded_.end(),
+                                  [&](const auto& entry) { return entry.first == prompt; });
+  if (found != encoded_.end()) {
+    encoded_.splice(encoded_.begin(), encoded_, found);
+    return encoded_.front().second;
+  }
   prepare_text();
   const auto tokens = tokenizer_->encode(clean_prompt(prompt), transformer_config_.text_length);
   EncodedPrompt encoded;
   encoded.full_length = tokens.full_length;
   encoded.truncated = tokens.truncated;
   encoded.context = text_encoder_->encode(tokens.ids);
-  return encoded;
+  ++prompts_encoded_;
+  encoded_bytes_ += encoded.context.bytes();
+  encoded_.emplace_front(prompt, std::move(encoded));
+  while (encoded_bytes_ > most_remembered_bytes && encoded_.size() > 1) {
+    encoded_bytes_ -= encoded_.back().second.context.bytes();
+    encoded_.pop_back();
+  }
+  return encoded_.front().second;
 }
 
 std::size_t Model::weight_bytes() const {

@@ -1,8 +1,11 @@
 // The face of lib/model: the networks of one checkpoint, ready to run.
 #pragma once
 
+#include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "checkpoint/checkpoint.hpp"
 #include "model/text_encoder.hpp"
@@ -42,8 +45,11 @@ class Model {
   VaeEncoder& vae_encoder();
   /// Opens tokenizer and text encoder ahead of the first prompt.
   void prepare_text();
-  /// Cleans, tokenizes and encodes.
-  EncodedPrompt encode_prompt(const std::string& prompt);
+  /// Cleans, tokenizes and encodes. The last prompts are remembered (256 MB of them), so that each distinct
+  /// prompt is encoded once; the reference holds until the next call.
+  const EncodedPrompt& encode_prompt(const std::string& prompt);
+  /// How often the text encoder has run.
+  std::int64_t prompts_encoded() const { return prompts_encoded_; }
 
   /// Bytes of converted weights that are resident now.
   std::size_t weight_bytes() const;
@@ -59,6 +65,9 @@ class Model {
   std::unique_ptr<VaeEncoder> vae_encoder_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<TextEncoder> text_encoder_;
+  std::list<std::pair<std::string, EncodedPrompt>> encoded_;  // newest first
+  std::size_t encoded_bytes_ = 0;
+  std::int64_t prompts_encoded_ = 0;
 };
 
 /// XXH3-128 over the names and bytes of all files of the transformer, VAE and text encoder, as 32 hex

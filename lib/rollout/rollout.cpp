@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <exception>
 
 namespace causeway {
@@ -126,24 +127,23 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     contexts_.splice(contexts_.begin(), contexts_, found);
   } else {
     // Rank 0 encodes, the others receive; a failure there must not leave them waiting.
-    EncodedPrompt encoded;
+    const EncodedPrompt* encoded = nullptr;
     std::exception_ptr problem;
     if (group_->rank() == 0) {
       try {
-        encoded = model_->encode_prompt(prompt);
-        if (encoded.truncated) report.truncated.push_back(prompt);
+        encoded = &model_->encode_prompt(prompt);
+        if (encoded->truncated) report.truncated.push_back(prompt);
       } catch (...) {
         problem = std::current_exception();
       }
     }
     agree_or_abandon(problem);
-    std::int64_t rows = encoded.context.empty() ? 0 : encoded.context.shape()[0];
+    std::int64_t rows = encoded == nullptr ? 0 : encoded->context.shape()[0];
     group_->broadcast(&rows, sizeof rows, 0);
-    if (group_->rank() != 0) {
-      encoded.context = Tensor(ElementType::f32, {rows, model_->transformer().config().text_dim});
-    }
-    group_->broadcast(encoded.context.data(), encoded.context.bytes(), 0);
-    contexts_.emplace_front(prompt, model_->transformer().make_text_context(encoded.context.view()));
+    Tensor context(ElementType::f32, {rows, model_->transformer().config().text_dim});
+    if (encoded != nullptr) std::memcpy(context.data(), encoded->context.data(), context.bytes());
+    group_->broadcast(context.data(), context.bytes(), 0);
+    contexts_.emplace_front(prompt, model_->transformer().make_text_context(context.view()));
     if (contexts_.size() > kept_contexts) contexts_.pop_back();
   }
   report.text += seconds_since(start);

@@ -156,6 +156,12 @@ class Files(EndToEnd):
         self.expect(self.generate("run"), 0, "0 done, 4 skipped")
         self.expect(self.generate("run", "--set", "seed=5"), 2, "another configuration", "seed")
 
+    def test_a_distinct_prompt_is_encoded_once_and_a_prompt_beyond_the_text_length_is_reported(self):
+        prompts = self.write("long.txt", "short\n" + "word " * 600 + "\n" + "other\n" * 6 + "short\n")
+        self.expect(self.generate("run", prompts=prompts), 0, "more tokens than the text encoder sees (512)", "9 done")
+        with open(os.path.join(self.out("run"), "report.json")) as file:
+            self.assertEqual(json.load(file)["per_rank"][0]["prompts_encoded"], 3)
+
     def test_a_longer_list_keeps_what_is_done(self):
         self.expect(self.generate("run"), 0)
         longer = self.write("longer.txt", "something new\ncafé at night\na red ball\na blue cube\na red ball\n")
