@@ -19,8 +19,10 @@ constexpr const char* usage =
     "usage: causeway generate CONFIG [options]\n"
     "       causeway generate --print-config [CONFIG]\n"
     "\n"
-    "Makes every video of a prompt list: HDF5 latents and MP4 files under OUT/samples, a journal, a log and\n"
-    "report.json beside them. Called again on the same folder it makes only what is missing. Under mpirun or\n"
+    "Makes every video of a prompt list: HDF5 latents and MP4 files under OUT/samples, a journal, "
+    "a log and\n"
+    "report.json beside them. Called again on the same folder it makes only what is missing. Under "
+    "mpirun or\n"
     "srun the ranks form job groups (parallel.group_size); alone it is one rank.\n"
     "\n";
 
@@ -34,11 +36,14 @@ po::options_description described() {
   options.add_options()("help,h", "this text")  //
       ("prompts", po::value<std::string>()->value_name("FILE"),
        "prompt list (.txt, .jsonl, .csv), in place of the configuration's")  //
-      ("out", po::value<std::string>()->value_name("DIR"), "output folder, in place of the configuration's")  //
+      ("out", po::value<std::string>()->value_name("DIR"),
+       "output folder, in place of the configuration's")  //
       ("set", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE"),
        "set one key of the configuration, e.g. --set video.frames=33; may be repeated")  //
-      ("limit", po::value<std::string>()->value_name("N"), "make at most the first N samples of the list")  //
-      ("dry-run", "check configuration, prompts and checkpoint, say what would be done, write nothing")  //
+      ("limit", po::value<std::string>()->value_name("N"),
+       "make at most the first N samples of the list")  //
+      ("dry-run",
+       "check configuration, prompts and checkpoint, say what would be done, write nothing")  //
       ("print-config", "print the configuration as understood, every default filled in, and stop");
   return options;
 }
@@ -68,14 +73,18 @@ Request read_arguments(const Arguments& arguments) {
   request.help = values.count("help") != 0;
   request.print_config = values.count("print-config") != 0;
   request.batch.dry_run = values.count("dry-run") != 0;
-  if (values.count("prompts") != 0) request.batch.overrides.prompts = values["prompts"].as<std::string>();
+  if (values.count("prompts") != 0)
+    request.batch.overrides.prompts = values["prompts"].as<std::string>();
   if (values.count("out") != 0) request.batch.overrides.output = values["out"].as<std::string>();
-  if (values.count("set") != 0) request.batch.overrides.set = values["set"].as<std::vector<std::string>>();
-  if (values.count("limit") != 0) request.batch.limit = sample_limit(values["limit"].as<std::string>());
+  if (values.count("set") != 0)
+    request.batch.overrides.set = values["set"].as<std::vector<std::string>>();
+  if (values.count("limit") != 0)
+    request.batch.limit = sample_limit(values["limit"].as<std::string>());
   const auto files = values.count("config") != 0 ? values["config"].as<std::vector<std::string>>()
                                                  : std::vector<std::string>();
-  require(files.size() <= 1, ExitCode::usage, "{} configuration files are given ('{}', '{}'); one is needed",
-          files.size(), files.empty() ? "" : files[0], files.size() < 2 ? "" : files[1]);
+  require(files.size() <= 1, ExitCode::usage,
+          "{} configuration files are given ('{}', '{}'); one is needed", files.size(),
+          files.empty() ? "" : files[0], files.size() < 2 ? "" : files[1]);
   require(!files.empty() || request.help || request.print_config, ExitCode::usage,
           "no configuration file; try causeway generate --help");
   if (!files.empty()) request.batch.config_file = files[0];
@@ -95,9 +104,10 @@ int run(Process& process, const Arguments& arguments) {
     collectively(process.world(), [&] {
       if (!root) return;
       request.batch.overrides.may_be_incomplete = true;
-      const Config config = request.batch.config_file.empty()
-                                ? parse_config({"model:\n", "defaults", {}}, request.batch.overrides)
-                                : read_config(request.batch.config_file, request.batch.overrides);
+      const Config config =
+          request.batch.config_file.empty()
+              ? parse_config({"model:\n", "defaults", {}}, request.batch.overrides)
+              : read_config(request.batch.config_file, request.batch.overrides);
       std::cout << print_config(config);
     });
     return 0;

@@ -25,15 +25,16 @@ int inspect_command(const Arguments& arguments) {
   }
   if (values.count("help") != 0) {
     std::cout << "usage: causeway inspect PATH [--json]\n\n"
-                 "PATH is a checkpoint folder, a tensor file (.safetensors, .pt, .pth, a sharded index), an HDF5 file\n"
+                 "PATH is a checkpoint folder, a tensor file (.safetensors, .pt, .pth, a sharded "
+                 "index), an HDF5 file\n"
                  "of latents, or the output folder of a run (samples done and missing).\n\n"
               << options;
     return 0;
   }
-  const auto paths =
-      values.count("path") != 0 ? values["path"].as<std::vector<std::string>>() : std::vector<std::string>();
-  require(paths.size() == 1, ExitCode::usage, "{} paths are given; one is needed (try causeway inspect --help)",
-          paths.size());
+  const auto paths = values.count("path") != 0 ? values["path"].as<std::vector<std::string>>()
+                                               : std::vector<std::string>();
+  require(paths.size() == 1, ExitCode::usage,
+          "{} paths are given; one is needed (try causeway inspect --help)", paths.size());
   std::cout << inspect(paths[0], values.count("json") != 0);
   return 0;
 }

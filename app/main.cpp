@@ -12,13 +12,15 @@ constexpr const char* help =
     "causeway makes videos from lists of prompts, chunk by chunk, on one machine or many.\n"
     "\n"
     "usage:\n"
-    "  causeway generate CONFIG [options]   make every video of a prompt list (see generate --help)\n"
+    "  causeway generate CONFIG [options]   make every video of a prompt list (see generate "
+    "--help)\n"
     "  causeway inspect PATH [--json]       what a checkpoint, an HDF5 file or a run folder holds\n"
     "  causeway --version                   version, commit, compilers, libraries\n"
     "  causeway --help                      this text\n"
     "\n"
     "On several processes: mpirun -n 4 causeway generate run.yaml, or srun in a Slurm job.\n"
-    "Exit codes: 0 all done; 1 some samples failed; 2 usage or configuration; 3 input file; 4 device;\n"
+    "Exit codes: 0 all done; 1 some samples failed; 2 usage or configuration; 3 input file; 4 "
+    "device;\n"
     "5 communication; 6 output; 70 a bug in causeway.\n";
 
 int run(int& argc, char**& argv) {
@@ -37,8 +39,10 @@ int run(int& argc, char**& argv) {
   if (command.empty()) {
     std::fputs(help, stderr);
   } else {
-    std::fprintf(stderr, "causeway: unknown command '%s'; it knows generate and inspect (try causeway --help)\n",
-                 command.c_str());
+    std::fprintf(
+        stderr,
+        "causeway: unknown command '%s'; it knows generate and inspect (try causeway --help)\n",
+        command.c_str());
   }
   return static_cast<int>(causeway::ExitCode::usage);
 }
@@ -52,7 +56,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "causeway: %s\n", error.what());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "causeway: %s (this is a bug in Causeway; please report it)\n", error.what());
+    std::fprintf(stderr, "causeway: %s (this is a bug in Causeway; please report it)\n",
+                 error.what());
     return static_cast<int>(causeway::ExitCode::internal);
   }
 }

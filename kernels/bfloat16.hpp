@@ -35,7 +35,8 @@ inline float half_to_float(std::uint16_t half) {
   return std::bit_cast<float>(word | (static_cast<std::uint32_t>(half & 0x8000u) << 16));
 }
 
-/// float32 to IEEE binary16, round to nearest even; past 65504 (by rounding) infinity, NaN becomes quiet.
+/// float32 to IEEE binary16, round to nearest even; past 65504 (by rounding) infinity, NaN becomes
+/// quiet.
 inline std::uint16_t float_to_half(float value) {
   const auto word = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t magnitude = word & 0x7fffffffu;

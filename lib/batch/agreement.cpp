@@ -15,8 +15,10 @@ namespace {
 std::string rank_list(const std::vector<std::size_t>& ranks) {
   constexpr std::size_t shown = 4;
   const std::size_t count = std::min(ranks.size(), shown);
-  const std::vector<std::size_t> first(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(count));
-  const std::string more = ranks.size() > shown ? fmt::format(" and {} more", ranks.size() - shown) : "";
+  const std::vector<std::size_t> first(ranks.begin(),
+                                       ranks.begin() + static_cast<std::ptrdiff_t>(count));
+  const std::string more =
+      ranks.size() > shown ? fmt::format(" and {} more", ranks.size() - shown) : "";
   return fmt::format("{} {}{}", ranks.size() == 1 ? "rank" : "ranks", fmt::join(first, ", "), more);
 }
 
@@ -40,7 +42,8 @@ void collectively(Communicator& world, const std::function<void()>& work) {
   if (world.all_agree(code == 0)) return;
 
   const auto messages = world.gather(message, 0);
-  // The first failing rank decides the exit code: the smallest rank, so the largest of (ranks − rank).
+  // The first failing rank decides the exit code: the smallest rank, so the largest of (ranks −
+  // rank).
   const std::int64_t distance = code == 0 ? 0 : world.size() - world.rank();
   const auto first = world.size() - static_cast<int>(world.max(distance));
   world.broadcast(&code, sizeof code, first);

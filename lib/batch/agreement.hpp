@@ -18,8 +18,9 @@ class AgreedError : public Error {
   bool to_be_printed_;
 };
 
-/// Runs `work` on this rank; then all ranks agree. If it failed anywhere, all throw AgreedError with the exit
-/// code of the first rank that failed; rank 0's message quotes every distinct problem and its ranks.
+/// Runs `work` on this rank; then all ranks agree. If it failed anywhere, all throw AgreedError
+/// with the exit code of the first rank that failed; rank 0's message quotes every distinct problem
+/// and its ranks.
 void collectively(Communicator& world, const std::function<void()>& work);
 
 }  // namespace causeway

@@ -27,15 +27,16 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Threads of this rank: as configured, else OMP_NUM_THREADS, else its share of the node's cores (no more
-/// than the launcher has bound it to).
+/// Threads of this rank: as configured, else OMP_NUM_THREADS, else its share of the node's cores
+/// (no more than the launcher has bound it to).
 int choose_threads(const Config& config, const Process& process) {
   if (config.parallel.threads > 0) return config.parallel.threads;
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return omp_get_max_threads();
   const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   int share = std::max(1, cores / process.ranks_on_node());
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) share = std::min(share, CPU_COUNT(&allowed));
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    share = std::min(share, CPU_COUNT(&allowed));
   return std::max(1, share);
 }
 
@@ -44,13 +45,14 @@ struct Work {
   SamplePlan plan;
   std::vector<std::size_t> order;  ///< what is left to make, longest first
   std::size_t already_done = 0;
-  std::int64_t frames = 0;         ///< of what is left
+  std::int64_t frames = 0;  ///< of what is left
 };
 
 Work plan_work(const Config& config, const BatchOptions& options, const RunDirectory& directory) {
   Work work;
   work.plan = make_sample_plan(read_prompts(config.prompts, config), config);
-  if (options.limit && *options.limit < work.plan.samples.size()) work.plan.samples.resize(*options.limit);
+  if (options.limit && *options.limit < work.plan.samples.size())
+    work.plan.samples.resize(*options.limit);
   const auto done = directory.done(work.plan, config);
   for (const std::size_t number : longest_first(work.plan)) {
     if (done[number]) {
@@ -66,7 +68,11 @@ Work plan_work(const Config& config, const BatchOptions& options, const RunDirec
 class Batch {
  public:
   Batch(Process& process, const BatchOptions& options)
-      : process_(process), world_(process.world()), options_(options), started_(utc_now()), start_(Clock::now()) {}
+      : process_(process),
+        world_(process.world()),
+        options_(options),
+        started_(utc_now()),
+        start_(Clock::now()) {}
 
   ExitCode run() {
     read_configuration();
@@ -88,9 +94,11 @@ class Batch {
       config_ = read_config(options_.config_file, options_.overrides);
       check_ranks(config_, world_.size());
       require(!config_.prompts.empty(), ExitCode::usage,
-              "no prompt list: the configuration has no 'prompts' and the command line no --prompts FILE");
-      require(!config_.output.empty() || options_.dry_run, ExitCode::usage,
-              "no output folder: the configuration has no 'output' and the command line no --out DIR");
+              "no prompt list: the configuration has no 'prompts' and the command line no "
+              "--prompts FILE");
+      require(
+          !config_.output.empty() || options_.dry_run, ExitCode::usage,
+          "no output folder: the configuration has no 'output' and the command line no --out DIR");
       directory_ = RunDirectory(config_.output);
       work_ = plan_work(config_, options_, directory_);
       directory_.check(config_);
@@ -112,13 +120,15 @@ class Batch {
       omp_set_num_threads(threads_);
       const Ops ops = open_backend(config_.parallel.device == DeviceKind::cuda);
       provenance_.backend = ops.kernels().name;
-      model_ = std::make_unique<Model>(config_.model.path, config_.model.transformer_file, config_.model.precision,
-                                       ops);
+      model_ = std::make_unique<Model>(config_.model.path, config_.model.transformer_file,
+                                       config_.model.precision, ops);
       // The group's first rank alone encodes text and decodes; dry runs look at all parts, too.
       if (group_->rank() == 0) model_->prepare_text();
       if (options_.dry_run) return;
       // Hashing reads the same files as loading does, so the disk is read once.
-      if (root()) hash_ = std::async(std::launch::async, [this] { return checkpoint_hash(model_->folder()); });
+      if (root())
+        hash_ =
+            std::async(std::launch::async, [this] { return checkpoint_hash(model_->folder()); });
       model_->transformer();
       if (group_->rank() == 0 && config_.encoding.save) model_->vae_decoder();
     });
@@ -127,13 +137,15 @@ class Batch {
   ExitCode describe() const {
     if (!root()) return ExitCode::success;
     const auto& transformer = model_->transformer_config();
-    fmt::print("configuration, prompts and checkpoint are in order; nothing was written\n"
-               "checkpoint   {} ({:.3g} B parameters in {} blocks of width {}, {} heads)\n"
-               "samples      {} to make, {} done before\n"
-               "ranks        {} in {} job groups of {}, {} threads each, backend {}\n",
-               config_.model.path, static_cast<double>(parameter_count(transformer)) * 1e-9, transformer.layers,
-               transformer.width, transformer.heads, work_.order.size(), work_.already_done, world_.size(),
-               world_.size() / group_size_, group_size_, threads_, provenance_.backend);
+    fmt::print(
+        "configuration, prompts and checkpoint are in order; nothing was written\n"
+        "checkpoint   {} ({:.3g} B parameters in {} blocks of width {}, {} heads)\n"
+        "samples      {} to make, {} done before\n"
+        "ranks        {} in {} job groups of {}, {} threads each, backend {}\n",
+        config_.model.path, static_cast<double>(parameter_count(transformer)) * 1e-9,
+        transformer.layers, transformer.width, transformer.heads, work_.order.size(),
+        work_.already_done, world_.size(), world_.size() / group_size_, group_size_, threads_,
+        provenance_.backend);
     return ExitCode::success;
   }
 
@@ -143,9 +155,11 @@ class Batch {
     collectively(world_, [&] {
       if (!root()) return;
       directory_.open(config_);
-      observer = std::make_unique<RunObserver>(work_.plan, config_, directory_, work_.already_done, work_.frames);
-      observer->log(fmt::format("start: {} samples to make, {} done before, {} ranks in groups of {}",
-                                work_.order.size(), work_.already_done, world_.size(), group_size_));
+      observer = std::make_unique<RunObserver>(work_.plan, config_, directory_, work_.already_done,
+                                               work_.frames);
+      observer->log(
+          fmt::format("start: {} samples to make, {} done before, {} ranks in groups of {}",
+                      work_.order.size(), work_.already_done, world_.size(), group_size_));
     });
     if (root()) {
       server = std::make_unique<QueueServer>(
@@ -173,11 +187,13 @@ class Batch {
     try {
       runner.run();
     } catch (const Error& error) {
-      fmt::print(stderr, "causeway: rank {} on {}: {}\n", world_.rank(), process_.host_name(), error.what());
+      fmt::print(stderr, "causeway: rank {} on {}: {}\n", world_.rank(), process_.host_name(),
+                 error.what());
       std::fflush(stderr);
       process_.abort(error.code());
     } catch (const std::exception& error) {
-      fmt::print(stderr, "causeway: rank {} on {}: {} (this is a bug in Causeway; please report it)\n",
+      fmt::print(stderr,
+                 "causeway: rank {} on {}: {} (this is a bug in Causeway; please report it)\n",
                  world_.rank(), process_.host_name(), error.what());
       std::fflush(stderr);
       process_.abort(ExitCode::internal);
@@ -196,7 +212,8 @@ class Batch {
     return report;
   }
 
-  ExitCode close(QueueServer& server, RunObserver& observer, const std::vector<std::string>& messages) {
+  ExitCode close(QueueServer& server, RunObserver& observer,
+                 const std::vector<std::string>& messages) {
     server.join();
     observer.finish();
     RunReport report;
@@ -218,7 +235,8 @@ class Batch {
     ExitCode code = ExitCode::success;
     for (const auto& result : report.results) {
       if (result.done) {
-        report.first_frame.push_back(nlohmann::json::parse(result.details).at("first_frame").get<double>());
+        report.first_frame.push_back(
+            nlohmann::json::parse(result.details).at("first_frame").get<double>());
       } else {
         code = ExitCode::some_samples_failed;
       }
@@ -249,6 +267,8 @@ class Batch {
 
 }  // namespace
 
-ExitCode run_batch(Process& process, const BatchOptions& options) { return Batch(process, options).run(); }
+ExitCode run_batch(Process& process, const BatchOptions& options) {
+  return Batch(process, options).run();
+}
 
 }  // namespace causeway

@@ -18,9 +18,9 @@ struct BatchOptions {
   bool dry_run = false;              ///< check everything, say what would be done, write nothing
 };
 
-/// Runs one batch on all ranks of `process`; collective. Rank 0 prints progress to standard error and the
-/// closing table to standard output. Returns `success`, `some_samples_failed`, or the code of what stopped
-/// the run early. Throws AgreedError on all ranks where the batch cannot start.
+/// Runs one batch on all ranks of `process`; collective. Rank 0 prints progress to standard error
+/// and the closing table to standard output. Returns `success`, `some_samples_failed`, or the code
+/// of what stopped the run early. Throws AgreedError on all ranks where the batch cannot start.
 ExitCode run_batch(Process& process, const BatchOptions& options);
 
 }  // namespace causeway

@@ -16,8 +16,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Latent frames that a given clip of `frames` frames can contribute: the largest count that fills whole
-/// chunks and leaves something to generate; 0 if there is none.
+/// Latent frames that a given clip of `frames` frames can contribute: the largest count that fills
+/// whole chunks and leaves something to generate; 0 if there is none.
 std::int64_t usable_latent_frames(std::int64_t frames, std::int64_t total, const VaeConfig& vae,
                                   const RolloutSettings& settings) {
   const std::int64_t available = frames > 0 ? 1 + (frames - 1) / vae.temporal_stride() : 0;
@@ -30,12 +30,16 @@ std::int64_t usable_latent_frames(std::int64_t frames, std::int64_t total, const
 }
 
 std::string timing_json(const VideoReport& report, double writing) {
-  const nlohmann::ordered_json json = {
-      {"text", report.text},         {"prefill", report.prefill},
-      {"denoise", report.denoise},   {"refresh", report.refresh},
-      {"exchange", report.exchange}, {"decode", std::max(0.0, report.decode - writing)},
-      {"write", writing},            {"first_frame", report.first_frame},
-      {"total", report.total},       {"passes", report.passes}};
+  const nlohmann::ordered_json json = {{"text", report.text},
+                                       {"prefill", report.prefill},
+                                       {"denoise", report.denoise},
+                                       {"refresh", report.refresh},
+                                       {"exchange", report.exchange},
+                                       {"decode", std::max(0.0, report.decode - writing)},
+                                       {"write", writing},
+                                       {"first_frame", report.first_frame},
+                                       {"total", report.total},
+                                       {"passes", report.passes}};
   return json.dump();
 }
 
@@ -56,8 +60,9 @@ RolloutSettings rollout_settings(const Config& config) {
   return settings;
 }
 
-GroupRunner::GroupRunner(const Config& config, const RunDirectory& directory, const Provenance& provenance,
-                         Model& model, Communicator& group, QueueClient queue)
+GroupRunner::GroupRunner(const Config& config, const RunDirectory& directory,
+                         const Provenance& provenance, Model& model, Communicator& group,
+                         QueueClient queue)
     : config_(config),
       directory_(directory),
       provenance_(provenance),
@@ -107,9 +112,12 @@ void GroupRunner::prepare_initial_video(SampleJob& job) {
     const VideoFrames given = read_frames(job.video, job.frames);
     job.initial_frames = usable_latent_frames(given.count, total, vae, settings);
     require(job.initial_frames > 0, ExitCode::input,
-            "'{}' has {} frames: too few for a video of {} frames to go on from (the given part must fill whole "
-            "chunks: {} frames or more here); give a longer clip or set rollout.independent_first_frame",
-            job.video, given.count, job.frames, vae.frames(chunk_spans(total, settings).front().frames));
+            "'{}' has {} frames: too few for a video of {} frames to go on from (the given part "
+            "must fill whole "
+            "chunks: {} frames or more here); give a longer clip or set "
+            "rollout.independent_first_frame",
+            job.video, given.count, job.frames,
+            vae.frames(chunk_spans(total, settings).front().frames));
     VideoFrames frames = given.height == config_.video.height && given.width == config_.video.width
                              ? given
                              : resize_frames(given, config_.video.height, config_.video.width);
@@ -146,7 +154,8 @@ SampleResult GroupRunner::make(const SampleJob& job) {
     if (span.first_frame < job.initial_frames) ++given_chunks;
   }
   for (const auto& range : job.prompts) {
-    request.prompts.push_back({range.first_chunk == 0 ? 0 : range.first_chunk + given_chunks, range.text});
+    request.prompts.push_back(
+        {range.first_chunk == 0 ? 0 : range.first_chunk + given_chunks, range.text});
   }
   try {
     const std::array<std::int64_t, 4> shape{vae.z_dim, request.latent_frames, request.latent_height,
@@ -164,15 +173,16 @@ SampleResult GroupRunner::make(const SampleJob& job) {
   return result;
 }
 
-std::unique_ptr<SampleWriter> GroupRunner::start_writer(const SampleJob& job,
-                                                        const std::array<std::int64_t, 4>& latent_shape) {
+std::unique_ptr<SampleWriter> GroupRunner::start_writer(
+    const SampleJob& job, const std::array<std::int64_t, 4>& latent_shape) {
   std::unique_ptr<SampleWriter> writer;
   ExitCode code = ExitCode::output;
   std::string problem;
   if (group_.rank() == 0) {
     try {
-      writer = std::make_unique<SampleWriter>(config_, directory_, job, provenance_, latent_shape,
-                                              [this](std::int64_t frames) { queue_.progressed(frames); });
+      writer = std::make_unique<SampleWriter>(
+          config_, directory_, job, provenance_, latent_shape,
+          [this](std::int64_t frames) { queue_.progressed(frames); });
     } catch (const Error& error) {
       code = error.code();
       problem = error.what();
@@ -184,9 +194,10 @@ std::unique_ptr<SampleWriter> GroupRunner::start_writer(const SampleJob& job,
 
 void GroupRunner::publish(SampleWriter& writer, const VideoReport& report, SampleResult& result) {
   for (const auto& prompt : report.truncated) {
-    result.notice += fmt::format("the prompt has more tokens than the text encoder sees ({}), its end is ignored: "
-                                 "\"{:.60}…\"",
-                                 model_.transformer_config().text_length, prompt);
+    result.notice += fmt::format(
+        "the prompt has more tokens than the text encoder sees ({}), its end is ignored: "
+        "\"{:.60}…\"",
+        model_.transformer_config().text_length, prompt);
   }
   // The other ranks already wait for the next sample: a failure here concerns this one alone.
   try {
@@ -205,6 +216,7 @@ void GroupRunner::count(const VideoReport& report, double writing) {
   seconds_["denoise"] += report.denoise;
   seconds_["refresh"] += report.refresh;
   seconds_["exchange"] += report.exchange;
+  seconds_["group_wait"] += report.group_wait;
   if (group_.rank() == 0) {
     seconds_["decode"] += std::max(0.0, report.decode - writing);
     seconds_["write"] += writing;

@@ -18,15 +18,15 @@ namespace causeway {
 
 RolloutSettings rollout_settings(const Config& config);
 
-/// Makes videos with one job group. The group's rank 0 talks to the queue, decodes and writes; the others
-/// follow what it broadcasts.
+/// Makes videos with one job group. The group's rank 0 talks to the queue, decodes and writes; the
+/// others follow what it broadcasts.
 class GroupRunner {
  public:
-  GroupRunner(const Config& config, const RunDirectory& directory, const Provenance& provenance, Model& model,
-              Communicator& group, QueueClient queue);
+  GroupRunner(const Config& config, const RunDirectory& directory, const Provenance& provenance,
+              Model& model, Communicator& group, QueueClient queue);
 
-  /// Until the queue is empty. Problems of one sample are reported to the queue; any exception that leaves
-  /// this function has put the group out of step and must end the run.
+  /// Until the queue is empty. Problems of one sample are reported to the queue; any exception that
+  /// leaves this function has put the group out of step and must end the run.
   void run();
   /// Fills in what this rank counted.
   void add_to(RankReport& report) const;
@@ -35,7 +35,8 @@ class GroupRunner {
   bool receive(SampleJob& job, const SampleResult* last);
   void prepare_initial_video(SampleJob& job);
   SampleResult make(const SampleJob& job);
-  /// The writer on the group's rank 0, nothing elsewhere; VideoFailed on all ranks if it cannot be made.
+  /// The writer on the group's rank 0, nothing elsewhere; VideoFailed on all ranks if it cannot be
+  /// made.
   std::unique_ptr<SampleWriter> start_writer(const SampleJob& job,
                                              const std::array<std::int64_t, 4>& latent_shape);
   void publish(SampleWriter& writer, const VideoReport& report, SampleResult& result);

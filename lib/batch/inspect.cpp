@@ -22,7 +22,9 @@ std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 std::string describe_checkpoint(const CheckpointDescription& checkpoint, bool as_json) {
   if (as_json) {
@@ -40,14 +42,19 @@ std::string describe_checkpoint(const CheckpointDescription& checkpoint, bool as
                           {"problem", network.problem},
                           {"tensors", tensors}});
     }
-    return dump({{"kind", "checkpoint"}, {"path", checkpoint.path}, {"layout", checkpoint.layout}, {"networks", networks}});
+    return dump({{"kind", "checkpoint"},
+                 {"path", checkpoint.path},
+                 {"layout", checkpoint.layout},
+                 {"networks", networks}});
   }
   std::string text = fmt::format("{}: {}\n", checkpoint.path, checkpoint.layout);
   for (const auto& network : checkpoint.networks) {
-    text += fmt::format("\n{}: {} tensors, {} parameters, {}\n", network.name, network.tensors.size(),
-                        network.parameters, readable_bytes(static_cast<double>(network.bytes)));
+    text +=
+        fmt::format("\n{}: {} tensors, {} parameters, {}\n", network.name, network.tensors.size(),
+                    network.parameters, readable_bytes(static_cast<double>(network.bytes)));
     for (const auto& file : network.files) text += "  file  " + file + "\n";
-    for (const auto& [fact, value] : network.facts) text += fmt::format("  {:<12}{}\n", fact, value);
+    for (const auto& [fact, value] : network.facts)
+      text += fmt::format("  {:<12}{}\n", fact, value);
     if (!network.problem.empty()) text += "  problem  " + network.problem + "\n";
     for (const auto& tensor : network.tensors) {
       text += fmt::format("  {:<5}{:<24}{}\n", tensor.type, shape_text(tensor.shape), tensor.name);
@@ -70,15 +77,16 @@ std::string describe_latents(const fs::path& path, bool as_json) {
                  {"stored_bytes", info.stored_bytes},
                  {"attributes", attributes}});
   }
-  std::string text = fmt::format("{}: latents [channels, frames, height, width] = [{}], {}, {}\n", path.string(),
-                                 fmt::join(info.shape, ", "), name_of(info.type),
+  std::string text = fmt::format("{}: latents [channels, frames, height, width] = [{}], {}, {}\n",
+                                 path.string(), fmt::join(info.shape, ", "), name_of(info.type),
                                  readable_bytes(static_cast<double>(info.stored_bytes)));
   for (const auto& [name, value] : attributes.items()) {
     std::string shown = value.is_string() ? value.get<std::string>() : value.dump();
     if (shown.find('\n') != std::string::npos) {
       // Long texts (the configuration) are indented below their name.
       std::string indented = "\n      ";
-      for (const char c : shown) indented += c == '\n' ? std::string("\n      ") : std::string(1, c);
+      for (const char c : shown)
+        indented += c == '\n' ? std::string("\n      ") : std::string(1, c);
       shown = indented;
     }
     text += fmt::format("  {:<16}{}\n", name, shown);
@@ -105,10 +113,12 @@ std::string describe_run(const fs::path& path, bool as_json) {
                  {"missing", missing},
                  {"report", fs::exists(directory.report())}});
   }
-  std::string text = fmt::format("{}: a run of '{}': {} samples, {} done, {} missing\n", path.string(), config.prompts,
-                                 done.size(), finished, missing.size());
+  std::string text =
+      fmt::format("{}: a run of '{}': {} samples, {} done, {} missing\n", path.string(),
+                  config.prompts, done.size(), finished, missing.size());
   constexpr std::size_t shown = 20;
-  for (std::size_t i = 0; i < missing.size() && i < shown; ++i) text += "  missing  " + missing[i] + "\n";
+  for (std::size_t i = 0; i < missing.size() && i < shown; ++i)
+    text += "  missing  " + missing[i] + "\n";
   if (missing.size() > shown) text += fmt::format("  … and {} more\n", missing.size() - shown);
   if (fs::exists(directory.report())) text += "  report   " + directory.report().string() + "\n";
   return text;
@@ -124,11 +134,13 @@ std::string inspect(const std::string& path, bool as_json) {
   }
   const std::string extension = fs::path(path).extension().string();
   if (extension == ".h5" || extension == ".hdf5") return describe_latents(path, as_json);
-  if (extension == ".safetensors" || extension == ".pt" || extension == ".pth" || extension == ".json") {
+  if (extension == ".safetensors" || extension == ".pt" || extension == ".pth" ||
+      extension == ".json") {
     return describe_checkpoint(describe_tensor_file(path), as_json);
   }
   fail(ExitCode::input,
-       "'{}' is of no kind that is known here (a checkpoint folder, .safetensors, .safetensors.index.json, .pt, .pth, "
+       "'{}' is of no kind that is known here (a checkpoint folder, .safetensors, "
+       ".safetensors.index.json, .pt, .pth, "
        ".h5, or the output folder of a run)",
        path);
 }

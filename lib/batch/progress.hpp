@@ -13,12 +13,13 @@ std::string readable_seconds(double seconds);
 /// "5.68 GB" (1 GB = 1e9 bytes).
 std::string readable_bytes(double bytes);
 
-/// Prints to standard error. On a terminal one line is rewritten in place, at most ten times a second;
-/// elsewhere a plain line appears at every finished sample.
+/// Prints to standard error. On a terminal one line is rewritten in place, at most ten times a
+/// second; elsewhere a plain line appears at every finished sample.
 class Progress {
  public:
   /// `expected_frames` are the frames of all samples of this run that are not done yet.
-  Progress(std::size_t samples, std::size_t already_done, std::int64_t expected_frames, std::FILE* stream);
+  Progress(std::size_t samples, std::size_t already_done, std::int64_t expected_frames,
+           std::FILE* stream);
   void frames_decoded(std::int64_t frames);
   void sample_ended(bool done);
   /// A line of its own, e.g. about a sample that failed; the live line is drawn again below it.

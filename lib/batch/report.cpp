@@ -79,20 +79,29 @@ Totals add_up(const RunReport& report) {
 Json sample_json(const RunReport& report, const Totals& totals) {
   Json failed = Json::array();
   for (const auto& result : report.results) {
-    if (!result.done) failed.push_back({{"id", report.ids.at(result.number)}, {"problem", result.problem}});
+    if (!result.done)
+      failed.push_back({{"id", report.ids.at(result.number)}, {"problem", result.problem}});
   }
-  return {{"total", report.samples_total},     {"done", totals.done},
-          {"skipped", report.samples_skipped}, {"failed", totals.failed},
-          {"not_started", report.samples_not_started}, {"failures", failed}};
+  return {{"total", report.samples_total},
+          {"done", totals.done},
+          {"skipped", report.samples_skipped},
+          {"failed", totals.failed},
+          {"not_started", report.samples_not_started},
+          {"failures", failed}};
 }
 
 constexpr const char* protocol =
-    "Wall-clock seconds of a monotonic clock on each rank. 'seconds' runs from the first sample that is taken to "
-    "the last file that is published; start-up (reading, checking, loading, hashing the checkpoint) is apart. "
-    "Stage seconds are sums over ranks, shares are of all ranks' stage seconds; 'exchange' is the part of prefill, "
-    "denoise and refresh spent in exchanges between ranks, waiting included; 'wait' is time without a sample, "
-    "'group_wait' that of ranks whose group's first rank encodes text, decodes or writes. First-frame latency: "
-    "from a job group's start on a video until the frames of its first chunk are decoded. Videos per hour and "
+    "Wall-clock seconds of a monotonic clock on each rank. 'seconds' runs from the first sample "
+    "that is taken to "
+    "the last file that is published; start-up (reading, checking, loading, hashing the "
+    "checkpoint) is apart. "
+    "Stage seconds are sums over ranks, shares are of all ranks' stage seconds; 'exchange' is the "
+    "part of prefill, "
+    "denoise and refresh spent in exchanges between ranks, waiting included; 'wait' is time "
+    "without a sample, "
+    "'group_wait' that of ranks whose group's first rank decodes. First-frame latency: "
+    "from a job group's start on a video until the frames of its first chunk are decoded. Videos "
+    "per hour and "
     "frames per second count finished videos over 'seconds'. No run was left out or warmed up.";
 
 }  // namespace
@@ -123,7 +132,8 @@ std::string report_json(const RunReport& report) {
   const double seconds = std::max(report.seconds, 1e-9);
   Json stages;
   for (const auto& [stage, spent] : totals.stages) {
-    stages[stage] = {{"seconds", spent}, {"share", totals.stage_seconds > 0 ? spent / totals.stage_seconds : 0.0}};
+    stages[stage] = {{"seconds", spent},
+                     {"share", totals.stage_seconds > 0 ? spent / totals.stage_seconds : 0.0}};
   }
   Json latency = {{"videos", report.first_frame.size()}};
   if (!report.first_frame.empty()) {
@@ -159,26 +169,29 @@ std::string report_json(const RunReport& report) {
 std::string report_table(const RunReport& report) {
   const Totals totals = add_up(report);
   const double seconds = std::max(report.seconds, 1e-9);
-  std::string text = fmt::format("samples      {} done, {} skipped (done before), {} failed, {} not started, of {}\n",
-                                 totals.done, report.samples_skipped, totals.failed, report.samples_not_started,
-                                 report.samples_total);
+  std::string text = fmt::format(
+      "samples      {} done, {} skipped (done before), {} failed, {} not started, of {}\n",
+      totals.done, report.samples_skipped, totals.failed, report.samples_not_started,
+      report.samples_total);
   text += fmt::format("time         {} (start-up {})\n", readable_seconds(report.seconds),
                       readable_seconds(report.start_up_seconds));
   if (totals.done > 0) {
     text += fmt::format("speed        {:.3g} frames/s, {:.4g} videos/hour\n",
                         static_cast<double>(totals.frames) / seconds,
                         3600.0 * static_cast<double>(totals.done) / seconds);
-    text += fmt::format("first frame  {} (median of {})\n", readable_seconds(median(report.first_frame)),
-                        report.first_frame.size());
+    text += fmt::format("first frame  {} (median of {})\n",
+                        readable_seconds(median(report.first_frame)), report.first_frame.size());
   }
   for (const auto& [stage, spent] : totals.stages) {
     text += fmt::format("  {:<11}{:>10.2f} s {:>6.1f} %{}\n", stage, spent,
                         totals.stage_seconds > 0 ? 100.0 * spent / totals.stage_seconds : 0.0,
                         stage == "exchange" ? "  (inside denoise and refresh)" : "");
   }
-  text += fmt::format("exchanged    {} over {} ranks in {} groups\n", readable_bytes(static_cast<double>(totals.bytes)),
-                      report.ranks, report.groups);
-  text += fmt::format("memory       {} at most on a rank\n", readable_bytes(static_cast<double>(totals.peak)));
+  text +=
+      fmt::format("exchanged    {} over {} ranks in {} groups\n",
+                  readable_bytes(static_cast<double>(totals.bytes)), report.ranks, report.groups);
+  text += fmt::format("memory       {} at most on a rank\n",
+                      readable_bytes(static_cast<double>(totals.peak)));
   return text;
 }
 

@@ -30,7 +30,8 @@ std::string what_differs(const Config& before, const Config& now) {
 std::unordered_set<std::string> finished_files(const fs::path& samples) {
   std::unordered_set<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator folder(samples, error), end; !error && folder != end; folder.increment(error)) {
+  for (fs::directory_iterator folder(samples, error), end; !error && folder != end;
+       folder.increment(error)) {
     if (!folder->is_directory(error)) continue;
     for (fs::directory_iterator file(folder->path(), error), last; !error && file != last;
          file.increment(error)) {
@@ -48,7 +49,8 @@ void RunDirectory::check(const Config& config) const {
   if (!fs::exists(config_file(), error)) return;
   const std::string part = what_differs(read_config(config_file()), config);
   require(part.empty(), ExitCode::usage,
-          "output folder '{}' holds videos of another configuration ('{}' differs from its config.yaml); "
+          "output folder '{}' holds videos of another configuration ('{}' differs from its "
+          "config.yaml); "
           "choose another folder, or the same settings to go on",
           root_.string(), part);
 }

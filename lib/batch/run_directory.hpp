@@ -12,7 +12,8 @@
 
 namespace causeway {
 
-/// OUT/config.yaml, OUT/samples/NNNN/ID.h5 and .mp4, OUT/journal.jsonl, OUT/causeway.log, OUT/report.json.
+/// OUT/config.yaml, OUT/samples/NNNN/ID.h5 and .mp4, OUT/journal.jsonl, OUT/causeway.log,
+/// OUT/report.json.
 class RunDirectory {
  public:
   /// Only names the folder; touches nothing.
@@ -24,16 +25,19 @@ class RunDirectory {
   std::filesystem::path log() const { return root_ / "causeway.log"; }
   std::filesystem::path report() const { return root_ / "report.json"; }
   std::filesystem::path samples() const { return root_ / "samples"; }
-  std::filesystem::path latents(const std::string& stem) const { return samples() / (stem + ".h5"); }
+  std::filesystem::path latents(const std::string& stem) const {
+    return samples() / (stem + ".h5");
+  }
   std::filesystem::path video(const std::string& stem) const { return samples() / (stem + ".mp4"); }
 
-  /// If there is a config.yaml already, its videos must have been made with the same model, seed, video and
-  /// rollout settings: else Error(usage) names what differs.
+  /// If there is a config.yaml already, its videos must have been made with the same model, seed,
+  /// video and rollout settings: else Error(usage) names what differs.
   void check(const Config& config) const;
   /// Makes the folder and writes config.yaml. Throws Error(output).
   void open(const Config& config) const;
-  /// For each sample of the plan whether all files that `config` asks for are there. A sample that an
-  /// earlier run put into another folder (the list has changed since) counts as done where it lies.
+  /// For each sample of the plan whether all files that `config` asks for are there. A sample that
+  /// an earlier run put into another folder (the list has changed since) counts as done where it
+  /// lies.
   std::vector<bool> done(const SamplePlan& plan, const Config& config) const;
 
  private:

@@ -15,8 +15,9 @@ std::string utc_now() {
   return text;
 }
 
-RunObserver::RunObserver(const SamplePlan& plan, const Config& config, const RunDirectory& directory,
-                         std::size_t already_done, std::int64_t expected_frames)
+RunObserver::RunObserver(const SamplePlan& plan, const Config& config,
+                         const RunDirectory& directory, std::size_t already_done,
+                         std::int64_t expected_frames)
     : plan_(plan),
       config_(config),
       journal_(directory.journal()),
@@ -41,7 +42,8 @@ void RunObserver::ended(const SampleResult& result) {
   }
   if (result.done) {
     const std::string stem = "samples/" + sample_stem(sample, config_.files_per_folder);
-    nlohmann::ordered_json entry = {{"id", sample.id}, {"index", sample.index}, {"finished", utc_now()}};
+    nlohmann::ordered_json entry = {
+        {"id", sample.id}, {"index", sample.index}, {"finished", utc_now()}};
     if (config_.latents.save) entry["latents"] = stem + ".h5";
     if (config_.encoding.save) entry["video"] = stem + ".mp4";
     entry["frames"] = result.frames;

@@ -11,13 +11,13 @@ namespace causeway {
 
 /// All that a job group must know to make one video.
 struct SampleJob {
-  std::size_t number = 0;     ///< index in the plan
+  std::size_t number = 0;  ///< index in the plan
   std::string id;
-  std::string stem;           ///< of its files below samples/, see sample_stem
+  std::string stem;  ///< of its files below samples/, see sample_stem
   std::vector<PromptRange> prompts;
   std::uint64_t seed = 0, noise_sample = 0;
-  std::int64_t frames = 0;    ///< of the whole video
-  std::string video;          ///< file to go on from, or empty
+  std::int64_t frames = 0;  ///< of the whole video
+  std::string video;        ///< file to go on from, or empty
 
   // Filled in by the group's leader:
   std::int64_t initial_frames = 0;  ///< latent frames given

@@ -10,8 +10,13 @@ namespace {
 using Json = nlohmann::json;
 
 Json to_json(const SampleResult& result) {
-  return {{"number", result.number},   {"done", result.done},       {"code", static_cast<int>(result.code)},
-          {"problem", result.problem}, {"notice", result.notice}, {"frames", result.frames},   {"seconds", result.seconds},
+  return {{"number", result.number},
+          {"done", result.done},
+          {"code", static_cast<int>(result.code)},
+          {"problem", result.problem},
+          {"notice", result.notice},
+          {"frames", result.frames},
+          {"seconds", result.seconds},
           {"details", result.details}};
 }
 
@@ -29,7 +34,9 @@ SampleResult result_from(const Json& json) {
 }
 
 /// Messages may quote file names that are no UTF-8; those bytes are replaced.
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -83,7 +90,8 @@ void QueueServer::answer(const Message& message) {
   try {
     if (request.contains("result")) {
       const SampleResult result = result_from(request["result"]);
-      // A disk that is full or gone fails every later sample too: stop handing out, keep what is done.
+      // A disk that is full or gone fails every later sample too: stop handing out, keep what is
+      // done.
       if (!result.done && result.code == ExitCode::output && taken) {
         waiting_.push_front(*taken);
         taken.reset();

@@ -36,7 +36,8 @@ LatentsType stored_type(ElementType type) {
   }
 }
 
-VideoSettings video_settings(const Config& config, const std::filesystem::path& path, const SampleJob& job) {
+VideoSettings video_settings(const Config& config, const std::filesystem::path& path,
+                             const SampleJob& job) {
   VideoSettings settings;
   settings.path = path;
   settings.width = config.video.width;
@@ -60,8 +61,9 @@ std::string prompt_text(const SampleJob& job) {
   return list.dump();
 }
 
-SampleWriter::SampleWriter(const Config& config, const RunDirectory& directory, const SampleJob& job,
-                           const Provenance& provenance, std::array<std::int64_t, 4> latent_shape,
+SampleWriter::SampleWriter(const Config& config, const RunDirectory& directory,
+                           const SampleJob& job, const Provenance& provenance,
+                           std::array<std::int64_t, 4> latent_shape,
                            std::function<void(std::int64_t)> on_frames)
     : config_(config),
       directory_(directory),

@@ -15,13 +15,13 @@ namespace causeway {
 
 /// What every file of a run says about its origin.
 struct Provenance {
-  std::string configuration;    ///< YAML
+  std::string configuration;  ///< YAML
   std::string checkpoint_hash;
-  std::string backend;          ///< name of the kernels
+  std::string backend;  ///< name of the kernels
 };
 
-/// Collects latents and encodes frames as they come. Nothing has its final name before `publish`, and the
-/// latents get theirs first: who finds the MP4 finds the latents too.
+/// Collects latents and encodes frames as they come. Nothing has its final name before `publish`,
+/// and the latents get theirs first: who finds the MP4 finds the latents too.
 class SampleWriter final : public VideoSink {
  public:
   /// latent_shape: channels, frames, height, width. `on_frames` hears how many frames were decoded.

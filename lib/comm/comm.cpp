@@ -52,7 +52,8 @@ std::vector<std::string> Communicator::gather(const std::string& text, int root)
 }
 
 Message Mailbox::wait(Lane lane) {
-  // A sleeping look every millisecond costs about 1.5 % of a core; a blocking receive would spin on one.
+  // A sleeping look every millisecond costs about 1.5 % of a core; a blocking receive would spin on
+  // one.
   for (;;) {
     if (auto message = poll(lane)) return *message;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -15,7 +15,7 @@ namespace causeway {
 /// Who sends how much to whom in one exchange; all numbers in bytes, one entry per rank.
 /// A rank's own entries must be 0: what stays at home is read from the send buffer.
 struct Exchange {
-  std::vector<std::int64_t> send_bytes, send_offset;        ///< send regions may overlap
+  std::vector<std::int64_t> send_bytes, send_offset;  ///< send regions may overlap
   std::vector<std::int64_t> receive_bytes, receive_offset;
 };
 
@@ -31,8 +31,8 @@ class Communicator {
   /// Root's bytes reach everybody; collective.
   virtual void broadcast(void* data, std::size_t bytes, int root) = 0;
   /// Bytes of all ranks arrive at root in rank order; `bytes_of_rank` is known to all; collective.
-  virtual void gather(const void* send, void* receive, const std::vector<std::int64_t>& bytes_of_rank,
-                      int root) = 0;
+  virtual void gather(const void* send, void* receive,
+                      const std::vector<std::int64_t>& bytes_of_rank, int root) = 0;
   virtual void barrier() = 0;
   /// The largest value of all ranks; collective.
   virtual std::int64_t max(std::int64_t value) = 0;
@@ -40,7 +40,8 @@ class Communicator {
   /// Variable-length helpers built on the above.
   std::string broadcast(std::string text, int root);
   std::vector<std::string> gather(const std::string& text, int root);
-  /// True where every rank says true. Before a rank leaves a collective phase by throwing, all agree.
+  /// True where every rank says true. Before a rank leaves a collective phase by throwing, all
+  /// agree.
   bool all_agree(bool ok) { return max(ok ? 0 : 1) == 0; }
 
   /// Bytes that this rank has sent to others in `exchange` since the start.
@@ -59,14 +60,15 @@ class Communicator {
 /// One rank on its own: the readable specification.
 std::unique_ptr<Communicator> make_solo_communicator();
 
-/// A short message between two ranks outside all collectives (the scheduler's requests and answers).
+/// A short message between two ranks outside all collectives (the scheduler's requests and
+/// answers).
 struct Message {
   int from = 0;
   std::string text;
 };
 
-/// Point-to-point messages on a communicator of their own, safe beside collectives of other threads.
-/// Two independent lanes: `request` (to a server) and `answer` (back).
+/// Point-to-point messages on a communicator of their own, safe beside collectives of other
+/// threads. Two independent lanes: `request` (to a server) and `answer` (back).
 class Mailbox {
  public:
   enum class Lane : int { request = 1, answer = 2 };
@@ -78,19 +80,21 @@ class Mailbox {
   Message wait(Lane lane);
 };
 
-/// This process among the others; made once in main(), handed down. MPI lives from its making to its end.
+/// This process among the others; made once in main(), handed down. MPI lives from its making to
+/// its end.
 class Process {
  public:
   virtual ~Process() = default;
   virtual Communicator& world() = 0;
-  virtual int ranks_on_node() const = 0;   ///< ranks of this job on this machine
+  virtual int ranks_on_node() const = 0;  ///< ranks of this job on this machine
   virtual int rank_on_node() const = 0;
   virtual std::string host_name() const = 0;
-  /// Ranks with the same colour form a communicator, ordered by world rank; collective over the world.
+  /// Ranks with the same colour form a communicator, ordered by world rank; collective over the
+  /// world.
   virtual std::unique_ptr<Communicator> split(int colour) = 0;
   virtual Mailbox& mailbox() = 0;
-  /// Ends the whole job at once with this exit code; for errors inside a collective phase, where other
-  /// ranks would wait for ever. Does not return.
+  /// Ends the whole job at once with this exit code; for errors inside a collective phase, where
+  /// other ranks would wait for ever. Does not return.
   [[noreturn]] virtual void abort(ExitCode code) = 0;
 };
 

@@ -16,13 +16,16 @@ void check(int code, const char* call) {
   char text[MPI_MAX_ERROR_STRING] = {};
   int length = 0;
   MPI_Error_string(code, text, &length);
-  fail(ExitCode::communication, "{} failed: {}; see the messages of other ranks and of the launcher",
-       call, std::string(text, static_cast<std::size_t>(length)));
+  fail(ExitCode::communication,
+       "{} failed: {}; see the messages of other ranks and of the launcher", call,
+       std::string(text, static_cast<std::size_t>(length)));
 }
 
 int to_count(std::int64_t bytes) {
-  require(bytes >= 0 && bytes <= INT_MAX, ExitCode::communication,
-          "a message of {} bytes is too long for MPI (2 GiB); use a larger group or a smaller video", bytes);
+  require(
+      bytes >= 0 && bytes <= INT_MAX, ExitCode::communication,
+      "a message of {} bytes is too long for MPI (2 GiB); use a larger group or a smaller video",
+      bytes);
   return static_cast<int>(bytes);
 }
 
@@ -43,7 +46,8 @@ class MpiCommunicator final : public Communicator {
     check(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
     check(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
     const auto ranks = static_cast<std::size_t>(size_);
-    for (auto* numbers : {&send_count_, &send_at_, &receive_count_, &receive_at_}) numbers->resize(ranks);
+    for (auto* numbers : {&send_count_, &send_at_, &receive_count_, &receive_at_})
+      numbers->resize(ranks);
   }
   ~MpiCommunicator() override {
     int finalized = 0;
@@ -71,8 +75,8 @@ class MpiCommunicator final : public Communicator {
       receive_at_[r] = to_count(offset);
       offset += bytes_of_rank[r];
     }
-    check(MPI_Gatherv(send, to_count(bytes_of_rank[static_cast<std::size_t>(rank_)]), MPI_BYTE, receive,
-                      receive_count_.data(), receive_at_.data(), MPI_BYTE, root, comm_),
+    check(MPI_Gatherv(send, to_count(bytes_of_rank[static_cast<std::size_t>(rank_)]), MPI_BYTE,
+                      receive, receive_count_.data(), receive_at_.data(), MPI_BYTE, root, comm_),
           "MPI_Gatherv");
   }
 
@@ -153,7 +157,8 @@ class MpiProcess final : public Process {
     int provided = MPI_THREAD_SINGLE;
     check(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
     require(provided >= MPI_THREAD_MULTIPLE, ExitCode::communication,
-            "this MPI library grants thread level {} (Causeway's scheduler needs MPI_THREAD_MULTIPLE = {}); "
+            "this MPI library grants thread level {} (Causeway's scheduler needs "
+            "MPI_THREAD_MULTIPLE = {}); "
             "use an OpenMPI or MPICH built with thread support",
             provided, MPI_THREAD_MULTIPLE);
     world_ = std::make_unique<MpiCommunicator>(duplicate(MPI_COMM_WORLD));

@@ -17,11 +17,14 @@ class SoloCommunicator final : public Communicator {
   int size() const override { return 1; }
   using Communicator::broadcast;
   using Communicator::gather;
-  void broadcast(void*, std::size_t, int root) override { expects(root == 0, "the only rank is 0"); }
+  void broadcast(void*, std::size_t, int root) override {
+    expects(root == 0, "the only rank is 0");
+  }
   void gather(const void* send, void* receive, const std::vector<std::int64_t>& bytes_of_rank,
               int root) override {
     expects(root == 0 && bytes_of_rank.size() == 1, "the only rank is 0");
-    if (bytes_of_rank[0] > 0) std::memmove(receive, send, static_cast<std::size_t>(bytes_of_rank[0]));
+    if (bytes_of_rank[0] > 0)
+      std::memmove(receive, send, static_cast<std::size_t>(bytes_of_rank[0]));
   }
   void barrier() override {}
   std::int64_t max(std::int64_t value) override { return value; }
@@ -72,7 +75,9 @@ class SoloProcess final : public Process {
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_solo_communicator() { return std::make_unique<SoloCommunicator>(); }
+std::unique_ptr<Communicator> make_solo_communicator() {
+  return std::make_unique<SoloCommunicator>();
+}
 std::unique_ptr<Process> make_solo_process() { return std::make_unique<SoloProcess>(); }
 
 }  // namespace causeway

@@ -1,4 +1,5 @@
-// Errors that carry the exit code, and the two checks: `require` (outside world) and `expects` (us).
+// Errors that carry the exit code, and the two checks: `require` (outside world) and `expects`
+// (us).
 #pragma once
 
 #include <fmt/format.h>
@@ -14,8 +15,8 @@ namespace causeway {
 enum class ExitCode : int {
   success = 0,
   some_samples_failed = 1,
-  usage = 2,          ///< command line or configuration
-  input = 3,          ///< an input file: prompts, checkpoint, video
+  usage = 2,  ///< command line or configuration
+  input = 3,  ///< an input file: prompts, checkpoint, video
   device = 4,
   communication = 5,
   output = 6,
@@ -23,7 +24,8 @@ enum class ExitCode : int {
   stopped_early = 75  ///< stopped on request; run again to resume
 };
 
-/// An error for a person. `what()` reads: what failed, with the value (why that is wrong); what to try.
+/// An error for a person. `what()` reads: what failed, with the value (why that is wrong); what to
+/// try.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -49,7 +51,8 @@ void require(bool condition, ExitCode code, fmt::format_string<Args...> format, 
 inline void expects(bool condition, const char* promise,
                     std::source_location where = std::source_location::current()) {
   if (!condition) {
-    fail(ExitCode::internal, "{}:{}: broken promise: {} (this is a bug in Causeway; please report it)",
+    fail(ExitCode::internal,
+         "{}:{}: broken promise: {} (this is a bug in Causeway; please report it)",
          where.file_name(), where.line(), promise);
   }
 }

@@ -20,8 +20,10 @@ void add_file(XXH3_state_t* state, const std::string& path, std::vector<char>& b
   const std::string name = std::filesystem::path(path).filename().string();
   XXH3_128bits_update(state, name.data(), name.size());
   std::ifstream file(path, std::ios::binary);
-  require(file.good(), ExitCode::input, "cannot read '{}' to hash it; check that it is still there", path);
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
+  require(file.good(), ExitCode::input, "cannot read '{}' to hash it; check that it is still there",
+          path);
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) ||
+         file.gcount() > 0) {
     XXH3_128bits_update(state, buffer.data(), static_cast<std::size_t>(file.gcount()));
   }
 }

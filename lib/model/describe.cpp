@@ -30,7 +30,9 @@ NetworkDescription describe_store(const std::string& name, const TensorStore& st
 template <class Facts>
 void add_facts(NetworkDescription& network, Facts&& facts) {
   try {
-    facts([&](const char* fact, const auto& value) { network.facts.emplace_back(fact, fmt::format("{}", value)); });
+    facts([&](const char* fact, const auto& value) {
+      network.facts.emplace_back(fact, fmt::format("{}", value));
+    });
   } catch (const Error& error) {
     network.problem = error.what();
   }
@@ -42,9 +44,11 @@ CheckpointDescription describe_checkpoint_folder(const std::string& path) {
   const CheckpointFolder folder = open_checkpoint(path, "");
   CheckpointDescription description;
   description.path = path;
-  description.layout = folder.layout == Layout::diffusers ? "diffusers folder" : "original Wan folder";
+  description.layout =
+      folder.layout == Layout::diffusers ? "diffusers folder" : "original Wan folder";
   if (folder.transformer) {
-    auto& network = description.networks.emplace_back(describe_store("transformer", *folder.transformer));
+    auto& network =
+        description.networks.emplace_back(describe_store("transformer", *folder.transformer));
     add_facts(network, [&](auto&& fact) {
       const auto config = read_transformer_config(folder.transformer_config, *folder.transformer);
       fact("width", config.width);
@@ -62,12 +66,14 @@ CheckpointDescription describe_checkpoint_folder(const std::string& path) {
       const VaeConfig config = vae_config(*folder.vae, folder.vae_config);
       fact("base width", config.base_dim);
       fact("channels", config.z_dim);
-      fact("strides", fmt::format("{} in time, {} in space", config.temporal_stride(), config.spatial_stride()));
+      fact("strides", fmt::format("{} in time, {} in space", config.temporal_stride(),
+                                  config.spatial_stride()));
       check_vae_tensors(*folder.vae, config);
     });
   }
   if (folder.text_encoder) {
-    auto& network = description.networks.emplace_back(describe_store("text encoder", *folder.text_encoder));
+    auto& network =
+        description.networks.emplace_back(describe_store("text encoder", *folder.text_encoder));
     add_facts(network, [&](auto&& fact) {
       const auto config = text_encoder_config(*folder.text_encoder, folder.text_encoder_config);
       fact("width", config.width);

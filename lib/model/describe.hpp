@@ -9,18 +9,18 @@
 namespace causeway {
 
 struct TensorDescription {
-  std::string name;                 ///< original naming
+  std::string name;  ///< original naming
   std::vector<std::int64_t> shape;
-  std::string type;                 ///< "f32", "bf16", …
+  std::string type;  ///< "f32", "bf16", …
 };
 
 struct NetworkDescription {
-  std::string name;                 ///< "transformer", "vae", "text encoder", or a file's name
+  std::string name;  ///< "transformer", "vae", "text encoder", or a file's name
   std::vector<std::string> files;
   std::vector<TensorDescription> tensors;
   std::int64_t parameters = 0, bytes = 0;
   std::vector<std::pair<std::string, std::string>> facts;  ///< e.g. {"width", "1536"}
-  std::string problem;              ///< why it could not be run, or empty
+  std::string problem;                                     ///< why it could not be run, or empty
 };
 
 struct CheckpointDescription {

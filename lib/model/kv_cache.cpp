@@ -7,7 +7,8 @@ namespace causeway {
 namespace {
 
 ConstView token_rows(ConstView x, std::int64_t first, std::int64_t count) {
-  x.data = static_cast<const char*>(x.data) + static_cast<std::size_t>(first * x.stride[0]) * bytes_of(x.type);
+  x.data = static_cast<const char*>(x.data) +
+           static_cast<std::size_t>(first * x.stride[0]) * bytes_of(x.type);
   x.shape[0] = count;
   return x;
 }
@@ -32,7 +33,8 @@ std::vector<SlotMap::Run> SlotMap::place(std::int64_t first_token, std::int64_t 
   return runs;
 }
 
-KvCache::KvCache(const Ops& ops, std::int64_t layers, const KvLayout& layout, std::int64_t sink_tokens)
+KvCache::KvCache(const Ops& ops, std::int64_t layers, const KvLayout& layout,
+                 std::int64_t sink_tokens)
     : slots_(layout.capacity, sink_tokens) {
   for (std::int64_t i = 0; i < layers; ++i) layers_.push_back(ops.make_kv(layout));
 }

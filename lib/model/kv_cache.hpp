@@ -9,15 +9,17 @@
 namespace causeway {
 
 /// Where tokens go. Absolute token a lies in slot a while a < sink, else in slot
-/// sink + (a − sink) mod (capacity − sink): the sink stays, the rest is a ring, and what is visible after
-/// `end` tokens is the sink and the most recent capacity − sink tokens. Nothing is ever moved.
+/// sink + (a − sink) mod (capacity − sink): the sink stays, the rest is a ring, and what is visible
+/// after `end` tokens is the sink and the most recent capacity − sink tokens. Nothing is ever
+/// moved.
 class SlotMap {
  public:
   /// All in tokens; capacity − sink must hold the largest chunk.
   SlotMap(std::int64_t capacity, std::int64_t sink);
 
   struct Run {
-    std::int64_t slot, first, count;  ///< tokens [first, first + count) of the request go to slots from slot
+    std::int64_t slot, first,
+        count;  ///< tokens [first, first + count) of the request go to slots from slot
   };
   /// The at most three runs that hold absolute tokens [first_token, first_token + count).
   std::vector<Run> place(std::int64_t first_token, std::int64_t count) const;
@@ -37,7 +39,8 @@ class KvCache {
   const SlotMap& slots() const { return slots_; }
   KvStorage& layer(std::int64_t index) { return layers_[static_cast<std::size_t>(index)]; }
   /// Writes tokens [first_token, …) of k and v [tokens, heads, head_dim] into one layer.
-  void store(const Ops& ops, std::int64_t layer, std::int64_t first_token, ConstView k, ConstView v);
+  void store(const Ops& ops, std::int64_t layer, std::int64_t first_token, ConstView k,
+             ConstView v);
   /// Forgets everything (a new video).
   void clear(const Ops& ops);
   std::size_t bytes() const;

@@ -14,49 +14,56 @@ constexpr std::size_t most_remembered_bytes = 256'000'000;
 const TensorStore& part(const std::unique_ptr<TensorStore>& store, const CheckpointFolder& folder,
                         const char* name, const char* file) {
   require(store != nullptr, ExitCode::input,
-          "checkpoint {} has no {} (looked for {}); complete the folder as it was published", folder.path, name,
-          file);
+          "checkpoint {} has no {} (looked for {}); complete the folder as it was published",
+          folder.path, name, file);
   return *store;
 }
 
 }  // namespace
 
-Model::Model(const std::string& path, const std::string& transformer_file, ElementType compute, const Ops& ops)
+Model::Model(const std::string& path, const std::string& transformer_file, ElementType compute,
+             const Ops& ops)
     : ops_(ops), compute_(compute), folder_(open_checkpoint(path, transformer_file)) {
   const bool diffusers = folder_.layout == Layout::diffusers;
   transformer_config_ = read_transformer_config(
       folder_.transformer_config,
       part(folder_.transformer, folder_, "transformer",
            diffusers ? "transformer/*.safetensors" : "diffusion_pytorch_model*.safetensors"));
-  vae_config_ = causeway::vae_config(
-      part(folder_.vae, folder_, "VAE", diffusers ? "vae/*.safetensors" : "Wan2.1_VAE.pth or .safetensors"),
-      folder_.vae_config);
+  vae_config_ =
+      causeway::vae_config(part(folder_.vae, folder_, "VAE",
+                                diffusers ? "vae/*.safetensors" : "Wan2.1_VAE.pth or .safetensors"),
+                           folder_.vae_config);
   require(vae_config_.z_dim == transformer_config_.in_channels, ExitCode::input,
-          "checkpoint {}: the VAE has {} latent channels, the transformer takes {}; they are of different models",
+          "checkpoint {}: the VAE has {} latent channels, the transformer takes {}; they are of "
+          "different models",
           folder_.path, vae_config_.z_dim, transformer_config_.in_channels);
 }
 
 Transformer& Model::transformer() {
   if (!transformer_) {
-    transformer_ = std::make_unique<Transformer>(*folder_.transformer, transformer_config_, ops_, compute_);
+    transformer_ =
+        std::make_unique<Transformer>(*folder_.transformer, transformer_config_, ops_, compute_);
   }
   return *transformer_;
 }
 
 VaeDecoder& Model::vae_decoder() {
-  if (!vae_decoder_) vae_decoder_ = std::make_unique<VaeDecoder>(*folder_.vae, vae_config_, ops_, compute_);
+  if (!vae_decoder_)
+    vae_decoder_ = std::make_unique<VaeDecoder>(*folder_.vae, vae_config_, ops_, compute_);
   return *vae_decoder_;
 }
 
 VaeEncoder& Model::vae_encoder() {
-  if (!vae_encoder_) vae_encoder_ = std::make_unique<VaeEncoder>(*folder_.vae, vae_config_, ops_, compute_);
+  if (!vae_encoder_)
+    vae_encoder_ = std::make_unique<VaeEncoder>(*folder_.vae, vae_config_, ops_, compute_);
   return *vae_encoder_;
 }
 
 void Model::prepare_text() {
   if (text_encoder_) return;
   require(!folder_.tokenizer_folder.empty(), ExitCode::input,
-          "checkpoint {} has no tokenizer (looked for a folder with tokenizer.json or spiece.model); copy the "
+          "checkpoint {} has no tokenizer (looked for a folder with tokenizer.json or "
+          "spiece.model); copy the "
           "tokenizer folder of the published model into it",
           folder_.path);
   const auto& store = part(folder_.text_encoder, folder_, "text encoder",
@@ -64,11 +71,13 @@ void Model::prepare_text() {
                                                                : "models_t5_*.pth or .safetensors");
   const auto config = text_encoder_config(store, folder_.text_encoder_config);
   require(config.width == transformer_config_.text_dim, ExitCode::input,
-          "checkpoint {}: the text encoder is {} wide, the transformer takes {}; they are of different models",
+          "checkpoint {}: the text encoder is {} wide, the transformer takes {}; they are of "
+          "different models",
           folder_.path, config.width, transformer_config_.text_dim);
   auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::open(folder_.tokenizer_folder));
   require(tokenizer->vocabulary_size() <= config.vocab, ExitCode::input,
-          "checkpoint {}: tokenizer {} has {} entries, the text encoder embeds {}; they are of different models",
+          "checkpoint {}: tokenizer {} has {} entries, the text encoder embeds {}; they are of "
+          "different models",
           folder_.path, tokenizer->file(), tokenizer->vocabulary_size(), config.vocab);
   tokenizer_ = std::move(tokenizer);
   text_encoder_ = std::make_unique<TextEncoder>(store, config, ops_, compute_);

@@ -21,17 +21,19 @@ namespace causeway {
 
 /// Rows that the text encoder gives for one prompt.
 struct EncodedPrompt {
-  Tensor context;                 ///< [n, text_dim] f32, real tokens only
-  std::int64_t full_length = 0;   ///< tokens before truncation
+  Tensor context;                ///< [n, text_dim] f32, real tokens only
+  std::int64_t full_length = 0;  ///< tokens before truncation
   bool truncated = false;
 };
 
-/// One checkpoint. Opening maps the files and reads headers; each network is checked and converted when it
-/// is first asked for, so that a rank pays for what it runs. All members throw Error(input).
+/// One checkpoint. Opening maps the files and reads headers; each network is checked and converted
+/// when it is first asked for, so that a rank pays for what it runs. All members throw
+/// Error(input).
 class Model {
  public:
   /// `compute` is bf16 or f32; see open_checkpoint for the paths.
-  Model(const std::string& path, const std::string& transformer_file, ElementType compute, const Ops& ops);
+  Model(const std::string& path, const std::string& transformer_file, ElementType compute,
+        const Ops& ops);
 
   const Ops& ops() const { return ops_; }
   ElementType compute() const { return compute_; }
@@ -45,8 +47,8 @@ class Model {
   VaeEncoder& vae_encoder();
   /// Opens tokenizer and text encoder ahead of the first prompt.
   void prepare_text();
-  /// Cleans, tokenizes and encodes. The last prompts are remembered (256 MB of them), so that each distinct
-  /// prompt is encoded once; the reference holds until the next call.
+  /// Cleans, tokenizes and encodes. The last prompts are remembered (256 MB of them), so that each
+  /// distinct prompt is encoded once; the reference holds until the next call.
   const EncodedPrompt& encode_prompt(const std::string& prompt);
   /// How often the text encoder has run.
   std::int64_t prompts_encoded() const { return prompts_encoded_; }
@@ -70,8 +72,8 @@ class Model {
   std::int64_t prompts_encoded_ = 0;
 };
 
-/// XXH3-128 over the names and bytes of all files of the transformer, VAE and text encoder, as 32 hex
-/// digits: what a sample was made with. Reads every byte once.
+/// XXH3-128 over the names and bytes of all files of the transformer, VAE and text encoder, as 32
+/// hex digits: what a sample was made with. Reads every byte once.
 std::string checkpoint_hash(const CheckpointFolder& folder);
 
 }  // namespace causeway

@@ -21,7 +21,9 @@ const float* ModulationTable::row(std::int64_t layer, int index) const {
   return blocks.f32() + (layer * 6 + index) * blocks.shape()[2];
 }
 
-const float* ModulationTable::head_row(int index) const { return head.f32() + index * head.shape()[1]; }
+const float* ModulationTable::head_row(int index) const {
+  return head.f32() + index * head.shape()[1];
+}
 
 std::vector<float> timestep_sinusoid(double timestep, std::int64_t width) {
   const std::int64_t half = width / 2;
@@ -40,7 +42,8 @@ Modulation::Modulation(const TensorStore& store, const TransformerConfig& config
   const std::int64_t width = config.width;
   block_rows_ = Tensor(ElementType::f32, {config.layers, 6, width});
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    const StoredWeight rows(store, "blocks." + std::to_string(layer) + ".modulation", {1, 6, width});
+    const StoredWeight rows(store, "blocks." + std::to_string(layer) + ".modulation",
+                            {1, 6, width});
     ops.convert(rows.as({6 * width}), reshaped(block_rows_.rows(layer, 1), {6 * width}));
   }
   head_rows_ = ops.to_f32(StoredWeight(store, "head.modulation", {1, 2, width}).as({2, width}));
@@ -54,10 +57,12 @@ const ModulationTable& Modulation::at(double timestep) {
 
 ModulationTable Modulation::make(double timestep) const {
   const std::int64_t width = config_->width;
-  const auto layer = [&](const char* name, const Tensor& x, std::int64_t outputs, Activation activation) {
+  const auto layer = [&](const char* name, const Tensor& x, std::int64_t outputs,
+                         Activation activation) {
     const std::int64_t inputs = x.shape()[1];
     const StoredWeight weight(*store_, std::string(name) + ".weight", {outputs, inputs});
-    const Tensor bias = ops_->to_f32(StoredWeight(*store_, std::string(name) + ".bias", {outputs}).view());
+    const Tensor bias =
+        ops_->to_f32(StoredWeight(*store_, std::string(name) + ".bias", {outputs}).view());
     Tensor y(ElementType::f32, {1, outputs});
     ops_->linear_stored(x.view(), weight.view(), bias.f32(), y.view(), activation);
     return y;

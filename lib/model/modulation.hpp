@@ -9,8 +9,8 @@
 
 namespace causeway {
 
-/// What one timestep does to the network, all fp32: rows shift, scale, gate (self-attention), shift, scale,
-/// gate (FFN) per block, and shift, scale of the head.
+/// What one timestep does to the network, all fp32: rows shift, scale, gate (self-attention),
+/// shift, scale, gate (FFN) per block, and shift, scale of the head.
 struct ModulationTable {
   Tensor blocks;  // [layers, 6, width]
   Tensor head;    // [2, width]

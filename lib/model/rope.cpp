@@ -33,10 +33,11 @@ RopePairs rope_pairs(std::int64_t head_dim) {
   return {pairs - 2 * (pairs / 3), pairs / 3, pairs / 3};
 }
 
-Tensor rope_table(std::int64_t head_dim, std::int64_t first_frame, std::int64_t rows, std::int64_t columns,
-                  std::int64_t first_token, std::int64_t count) {
+Tensor rope_table(std::int64_t head_dim, std::int64_t first_frame, std::int64_t rows,
+                  std::int64_t columns, std::int64_t first_token, std::int64_t count) {
   const RopePairs pairs = rope_pairs(head_dim);
-  const auto time = spectrum(pairs.time), height = spectrum(pairs.height), width = spectrum(pairs.width);
+  const auto time = spectrum(pairs.time), height = spectrum(pairs.height),
+             width = spectrum(pairs.width);
   Tensor table(ElementType::f32, {count, head_dim / 2, 2});
   float* out = table.f32();
   for (std::int64_t token = first_token; token < first_token + count; ++token) {

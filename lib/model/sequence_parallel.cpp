@@ -19,7 +19,10 @@ RankGrid::RankGrid(int ranks, int rank, std::int64_t heads)
 
 ChunkLayout::ChunkLayout(const RankGrid& grid, std::int64_t tokens, std::int64_t head_dim,
                          std::int64_t element_bytes)
-    : grid_(grid), tokens_(tokens), width_(grid.local_heads() * head_dim), element_bytes_(element_bytes) {
+    : grid_(grid),
+      tokens_(tokens),
+      width_(grid.local_heads() * head_dim),
+      element_bytes_(element_bytes) {
   const auto ranks = static_cast<std::size_t>(grid.ranks());
   for (auto* plan : {&query_key_value_, &key_value_, &output_}) {
     for (auto* numbers :
@@ -60,7 +63,8 @@ std::int64_t ChunkLayout::own_offset(int which) const {
 std::int64_t ChunkLayout::received_offset(int source, int which) const {
   const bool mate = grid_.same_row(source, grid_.rank());
   expects(source != grid_.rank() && (mate || which != 0), "q arrives from row mates only");
-  const std::int64_t start = query_key_value_.receive_offset[static_cast<std::size_t>(source)] / element_bytes_;
+  const std::int64_t start =
+      query_key_value_.receive_offset[static_cast<std::size_t>(source)] / element_bytes_;
   return start + (mate ? which : which - 1) * part(source).count * width_;
 }
 
@@ -77,8 +81,8 @@ std::int64_t bytes_sent_per_layer(int ranks, int rank, std::int64_t heads, std::
   const RankGrid grid(ranks, rank, heads);
   const std::int64_t n = token_part(tokens, ranks, rank).count;
   const int row = rank / grid.head_parts() * grid.head_parts();
-  const std::int64_t row_tokens =
-      token_part(tokens, ranks, row + grid.head_parts() - 1).end() - token_part(tokens, ranks, row).first;
+  const std::int64_t row_tokens = token_part(tokens, ranks, row + grid.head_parts() - 1).end() -
+                                  token_part(tokens, ranks, row).first;
   const std::int64_t width = grid.local_heads() * head_dim;
   return element_bytes * width *
          (n * (grid.head_parts() - 1) + 2 * n * (ranks - 1) + (row_tokens - n));

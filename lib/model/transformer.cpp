@@ -12,7 +12,8 @@ namespace {
 /// A part of a flat buffer as [tokens, heads, head_dim].
 View head_view(Tensor& buffer, std::int64_t offset, std::int64_t tokens, std::int64_t heads,
                std::int64_t head_dim) {
-  auto* start = static_cast<char*>(buffer.data()) + static_cast<std::size_t>(offset) * bytes_of(buffer.type());
+  auto* start = static_cast<char*>(buffer.data()) +
+                static_cast<std::size_t>(offset) * bytes_of(buffer.type());
   return view_of(start, buffer.type(), {tokens, heads, head_dim});
 }
 
@@ -34,9 +35,11 @@ std::size_t TextContext::bytes() const {
 ChunkPass::ChunkPass(const Ops& ops, const TransformerConfig& config, const ChunkPlace& place,
                      const RankGrid& grid, ElementType compute)
     : place_(place),
-      layout_(grid, place.tokens(), config.head_dim(), static_cast<std::int64_t>(bytes_of(compute))) {
+      layout_(grid, place.tokens(), config.head_dim(),
+              static_cast<std::int64_t>(bytes_of(compute))) {
   const TokenRange own = layout_.own();
-  cos_sin_ = rope_table(config.head_dim(), place.first_frame, place.rows, place.columns, own.first, own.count);
+  cos_sin_ = rope_table(config.head_dim(), place.first_frame, place.rows, place.columns, own.first,
+                        own.count);
   residual_ = ops.tensor(ElementType::f32, {own.count, config.width});
   normed_ = ops.tensor(compute, {own.count, config.width});
   projected_ = ops.tensor(compute, {own.count, config.width});
@@ -51,8 +54,8 @@ ChunkPass::ChunkPass(const Ops& ops, const TransformerConfig& config, const Chun
 
 std::size_t ChunkPass::bytes() const {
   std::size_t total = 0;
-  for (const auto* tensor : {&cos_sin_, &residual_, &normed_, &projected_, &attended_, &hidden_, &patches_,
-                             &send_, &receive_, &output_send_, &output_receive_}) {
+  for (const auto* tensor : {&cos_sin_, &residual_, &normed_, &projected_, &attended_, &hidden_,
+                             &patches_, &send_, &receive_, &output_send_, &output_receive_}) {
     total += tensor->bytes();
   }
   return total;
@@ -68,7 +71,8 @@ void Transformer::forward(ChunkPass& pass, double timestep, const TextContext& t
                           Communicator& group, const float* x, float* v) {
   const std::int64_t tokens = pass.own_tokens();
   const ModulationTable& table = modulation_.at(timestep);
-  ops_->convert(const_view_of(x, ElementType::f32, {tokens, config_.patch_inputs()}), pass.patches_.view());
+  ops_->convert(const_view_of(x, ElementType::f32, {tokens, config_.patch_inputs()}),
+                pass.patches_.view());
   ops_->linear(pass.patches_.view(), patch_embedding_, pass.residual_.view());
 
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
@@ -81,10 +85,12 @@ void Transformer::forward(ChunkPass& pass, double timestep, const TextContext& t
   }
   ops_->layer_norm(pass.residual_.view(), table.head_row(1), table.head_row(0), true, config_.eps,
                    pass.normed_.view());
-  ops_->linear(pass.normed_.view(), head_, view_of(v, ElementType::f32, {tokens, config_.patch_outputs()}));
+  ops_->linear(pass.normed_.view(), head_,
+               view_of(v, ElementType::f32, {tokens, config_.patch_outputs()}));
 }
 
-void Transformer::project_query_key_value(ChunkPass& pass, const Block& block, bool with_query) const {
+void Transformer::project_query_key_value(ChunkPass& pass, const Block& block,
+                                          bool with_query) const {
   const ChunkLayout& layout = pass.layout_;
   const std::int64_t part = layout.own().count * layout.part_width();
   kernels::NormRopePackArgs args;
@@ -94,7 +100,8 @@ void Transformer::project_query_key_value(ChunkPass& pass, const Block& block, b
   args.head_groups = layout.grid().head_parts();
   args.group_stride = layout.send_stride();
   args.y_type = compute_;
-  const auto send = [&](const LinearWeight& weight, const float* norm, const float* cos_sin, int which) {
+  const auto send = [&](const LinearWeight& weight, const float* norm, const float* cos_sin,
+                        int which) {
     ops_->linear(pass.normed_.view(), weight, pass.projected_.view());
     args.x = pass.projected_.view();
     args.weight = norm;
@@ -116,8 +123,8 @@ void Transformer::store_keys_and_values(ChunkPass& pass, std::int64_t layer, KvC
     const TokenRange part = layout.part(source);
     const auto piece = [&](int which) {
       return head_view(own ? pass.send_ : pass.receive_,
-                       own ? layout.own_offset(which) : layout.received_offset(source, which), part.count,
-                       grid.local_heads(), config_.head_dim());
+                       own ? layout.own_offset(which) : layout.received_offset(source, which),
+                       part.count, grid.local_heads(), config_.head_dim());
     };
     cache.store(*ops_, layer, pass.place_.first_token() + part.first, piece(1), piece(2));
   }
@@ -127,18 +134,19 @@ void Transformer::attend(ChunkPass& pass, std::int64_t layer, KvCache& cache) co
   const ChunkLayout& layout = pass.layout_;
   const RankGrid& grid = layout.grid();
   const std::int64_t heads = grid.local_heads(), head_dim = config_.head_dim();
-  const std::int64_t visible = cache.slots().visible(pass.place_.first_token() + pass.place_.tokens());
+  const std::int64_t visible =
+      cache.slots().visible(pass.place_.first_token() + pass.place_.tokens());
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   for (int source = 0; source < grid.ranks(); ++source) {
     if (!grid.same_row(source, grid.rank())) continue;
     const bool own = source == grid.rank();
     const std::int64_t tokens = layout.part(source).count;
     const View q = head_view(own ? pass.send_ : pass.receive_,
-                             own ? layout.own_offset(0) : layout.received_offset(source, 0), tokens, heads,
-                             head_dim);
+                             own ? layout.own_offset(0) : layout.received_offset(source, 0), tokens,
+                             heads, head_dim);
     const View y = own ? head_columns(pass.attended_, grid.head_part() * heads, heads, head_dim)
-                       : head_view(pass.output_send_, layout.output_send_offset(source), tokens, heads,
-                                   head_dim);
+                       : head_view(pass.output_send_, layout.output_send_offset(source), tokens,
+                                   heads, head_dim);
     ops_->attention(cache.layer(layer), visible, q, scale, 0.0f, y);
   }
 }
@@ -148,22 +156,24 @@ void Transformer::collect_outputs(ChunkPass& pass) const {
   const RankGrid& grid = layout.grid();
   for (int mate = 0; mate < grid.ranks(); ++mate) {
     if (mate == grid.rank() || !grid.same_row(mate, grid.rank())) continue;
-    const View part = head_view(pass.output_receive_, layout.output_received_offset(mate), pass.own_tokens(),
-                                grid.local_heads(), config_.head_dim());
+    const View part = head_view(pass.output_receive_, layout.output_received_offset(mate),
+                                pass.own_tokens(), grid.local_heads(), config_.head_dim());
     const ConstView rows = reshaped(part, {pass.own_tokens(), layout.part_width()});
-    ops_->convert(rows, columns(pass.attended_.view(), grid.head_part_of(mate) * layout.part_width(),
-                                layout.part_width()));
+    ops_->convert(rows,
+                  columns(pass.attended_.view(), grid.head_part_of(mate) * layout.part_width(),
+                          layout.part_width()));
   }
 }
 
 void Transformer::self_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                                  KvCache& cache, Communicator& group, bool stop_after_cache) {
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
-  ops_->layer_norm(pass.residual_.view(), table.row(layer, 1), table.row(layer, 0), true, config_.eps,
-                   pass.normed_.view());
+  ops_->layer_norm(pass.residual_.view(), table.row(layer, 1), table.row(layer, 0), true,
+                   config_.eps, pass.normed_.view());
   project_query_key_value(pass, block, !stop_after_cache);
   const ChunkLayout& layout = pass.layout_;
-  exchange(group, stop_after_cache ? layout.key_value() : layout.query_key_value(), pass.send_, pass.receive_);
+  exchange(group, stop_after_cache ? layout.key_value() : layout.query_key_value(), pass.send_,
+           pass.receive_);
   store_keys_and_values(pass, layer, cache);
   if (stop_after_cache) return;
   attend(pass, layer, cache);
@@ -188,25 +198,30 @@ void Transformer::cross_attention(ChunkPass& pass, const Block& block, const KvS
   args.y_type = compute_;
   ops_->norm_rope_pack(args);
   const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim()));
-  ops_->attention(context, text.keys, head_columns(pass.normed_, 0, config_.heads, config_.head_dim()), scale,
-                  text.last_key_bias, head_columns(pass.attended_, 0, config_.heads, config_.head_dim()));
+  ops_->attention(
+      context, text.keys, head_columns(pass.normed_, 0, config_.heads, config_.head_dim()), scale,
+      text.last_key_bias, head_columns(pass.attended_, 0, config_.heads, config_.head_dim()));
   ops_->linear(pass.attended_.view(), block.cross_out, pass.residual_.view(), {.accumulate = true});
 }
 
-void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer, const ModulationTable& table) const {
+void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer,
+                               const ModulationTable& table) const {
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
-  ops_->layer_norm(pass.residual_.view(), table.row(layer, 4), table.row(layer, 3), true, config_.eps,
-                   pass.normed_.view());
-  ops_->linear(pass.normed_.view(), block.ffn_in, pass.hidden_.view(), {.activation = Activation::gelu_tanh});
+  ops_->layer_norm(pass.residual_.view(), table.row(layer, 4), table.row(layer, 3), true,
+                   config_.eps, pass.normed_.view());
+  ops_->linear(pass.normed_.view(), block.ffn_in, pass.hidden_.view(),
+               {.activation = Activation::gelu_tanh});
   ops_->linear(pass.hidden_.view(), block.ffn_out, pass.residual_.view(),
                {.accumulate = true, .gate = table.row(layer, 5)});
 }
 
-void Transformer::exchange(Communicator& group, const Exchange& plan, const Tensor& send, Tensor& receive) {
+void Transformer::exchange(Communicator& group, const Exchange& plan, const Tensor& send,
+                           Tensor& receive) {
   if (group.size() == 1) return;
   const auto start = std::chrono::steady_clock::now();
   group.exchange(plan, send.data(), receive.data());
-  exchange_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  exchange_seconds_ +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace causeway

@@ -1,4 +1,5 @@
-// The causal Wan DiT under sequence parallelism: weights, per-prompt context, and one pass over a chunk.
+// The causal Wan DiT under sequence parallelism: weights, per-prompt context, and one pass over a
+// chunk.
 #pragma once
 
 #include <memory>
@@ -13,11 +14,11 @@
 
 namespace causeway {
 
-/// Keys and values of one prompt for the cross-attention of every layer. The rows of the context beyond the
-/// prompt are all zero before the text MLP, hence all equal after it: they are kept as one key whose score
-/// gets + ln(number of such rows), which is exact in real arithmetic.
+/// Keys and values of one prompt for the cross-attention of every layer. The rows of the context
+/// beyond the prompt are all zero before the text MLP, hence all equal after it: they are kept as
+/// one key whose score gets + ln(number of such rows), which is exact in real arithmetic.
 struct TextContext {
-  std::vector<KvStorage> layers;   ///< all heads; `keys` slots
+  std::vector<KvStorage> layers;  ///< all heads; `keys` slots
   std::int64_t keys = 0;
   float last_key_bias = 0.0f;
   std::size_t bytes() const;
@@ -25,7 +26,7 @@ struct TextContext {
 
 /// One chunk of one video as a rank sees it.
 struct ChunkPlace {
-  std::int64_t first_frame = 0;    ///< absolute latent frame
+  std::int64_t first_frame = 0;  ///< absolute latent frame
   std::int64_t frames = 0;
   std::int64_t rows = 0, columns = 0;  ///< tokens per latent frame = rows·columns
   std::int64_t tokens() const { return frames * rows * columns; }
@@ -35,8 +36,8 @@ struct ChunkPlace {
 /// Buffers and tables for passes over one chunk; made once per chunk, used by all its passes.
 class ChunkPass {
  public:
-  ChunkPass(const Ops& ops, const TransformerConfig& config, const ChunkPlace& place, const RankGrid& grid,
-            ElementType compute);
+  ChunkPass(const Ops& ops, const TransformerConfig& config, const ChunkPlace& place,
+            const RankGrid& grid, ElementType compute);
   const ChunkPlace& place() const { return place_; }
   const ChunkLayout& layout() const { return layout_; }
   std::int64_t own_tokens() const { return layout_.own().count; }
@@ -46,20 +47,21 @@ class ChunkPass {
   friend class Transformer;
   ChunkPlace place_;
   ChunkLayout layout_;
-  Tensor cos_sin_;                          // [own tokens, head_dim/2, 2]
-  Tensor residual_;                         // [own tokens, width] f32
-  Tensor normed_, projected_, attended_;    // [own tokens, width] compute type
-  Tensor hidden_;                           // [own tokens, ffn] compute type
-  Tensor patches_;                          // [own tokens, patch inputs] compute type
+  Tensor cos_sin_;                                        // [own tokens, head_dim/2, 2]
+  Tensor residual_;                                       // [own tokens, width] f32
+  Tensor normed_, projected_, attended_;                  // [own tokens, width] compute type
+  Tensor hidden_;                                         // [own tokens, ffn] compute type
+  Tensor patches_;                                        // [own tokens, patch inputs] compute type
   Tensor send_, receive_, output_send_, output_receive_;  // see ChunkLayout
 };
 
-/// The weights of one transformer and its forward pass. One object per rank; all ranks of a job group call
-/// `forward` together with the same arguments but their own tokens.
+/// The weights of one transformer and its forward pass. One object per rank; all ranks of a job
+/// group call `forward` together with the same arguments but their own tokens.
 class Transformer {
  public:
   /// Checks every tensor of `store`, then converts one after the other. Throws Error(input).
-  Transformer(const TensorStore& store, const TransformerConfig& config, const Ops& ops, ElementType compute);
+  Transformer(const TensorStore& store, const TransformerConfig& config, const Ops& ops,
+              ElementType compute);
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
@@ -71,11 +73,13 @@ class Transformer {
   TextContext make_text_context(ConstView context) const;
 
   /// A cache for this rank's heads.
-  KvCache make_cache(std::int64_t capacity_tokens, std::int64_t sink_tokens, const RankGrid& grid) const;
+  KvCache make_cache(std::int64_t capacity_tokens, std::int64_t sink_tokens,
+                     const RankGrid& grid) const;
 
-  /// One pass. x [own tokens, patch inputs] f32, channel-major patches → v [own tokens, patch outputs] f32,
-  /// patch-position-major, the predicted flow. K and V of the chunk are written to their cache slots.
-  /// Without v (null) the pass only leaves the cache behind: it stops after the last layer's K and V.
+  /// One pass. x [own tokens, patch inputs] f32, channel-major patches → v [own tokens, patch
+  /// outputs] f32, patch-position-major, the predicted flow. K and V of the chunk are written to
+  /// their cache slots. Without v (null) the pass only leaves the cache behind: it stops after the
+  /// last layer's K and V.
   void forward(ChunkPass& pass, double timestep, const TextContext& text, KvCache& cache,
                Communicator& group, const float* x, float* v);
 
@@ -88,18 +92,19 @@ class Transformer {
     LinearWeight cross_query, cross_out;
     LinearWeight ffn_in, ffn_out;
     Tensor norm_query, norm_key, cross_norm_query;  // [width] f32
-    Tensor cross_scale, cross_shift;                // [width] f32, the affine norm before cross-attention
+    Tensor cross_scale, cross_shift;  // [width] f32, the affine norm before cross-attention
   };
   Block load_block(std::int64_t layer) const;
-  LinearWeight load_linear(const std::string& name, std::int64_t outputs, std::int64_t inputs) const;
+  LinearWeight load_linear(const std::string& name, std::int64_t outputs,
+                           std::int64_t inputs) const;
   Tensor load_vector(const std::string& name) const;
 
   void project_query_key_value(ChunkPass& pass, const Block& block, bool with_query) const;
   void store_keys_and_values(ChunkPass& pass, std::int64_t layer, KvCache& cache) const;
   void attend(ChunkPass& pass, std::int64_t layer, KvCache& cache) const;
   void collect_outputs(ChunkPass& pass) const;
-  void self_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table, KvCache& cache,
-                      Communicator& group, bool stop_after_cache);
+  void self_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
+                      KvCache& cache, Communicator& group, bool stop_after_cache);
   void cross_attention(ChunkPass& pass, const Block& block, const KvStorage& context,
                        const TextContext& text) const;
   void feed_forward(ChunkPass& pass, std::int64_t layer, const ModulationTable& table) const;

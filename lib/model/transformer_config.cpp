@@ -13,8 +13,9 @@ namespace {
 /// The extent of one axis of a tensor.
 std::int64_t extent(const TensorStore& store, const char* name, int axis) {
   const StoredTensor& tensor = store.at(name);
-  require(axis < tensor.view.rank, ExitCode::input, "tensor {} of the {} has {} axes (at least {} expected)",
-          name, store.description(), tensor.view.rank, axis + 1);
+  require(axis < tensor.view.rank, ExitCode::input,
+          "tensor {} of the {} has {} axes (at least {} expected)", name, store.description(),
+          tensor.view.rank, axis + 1);
   return tensor.view.shape[static_cast<std::size_t>(axis)];
 }
 
@@ -36,9 +37,11 @@ void check_text(const JsonConfig& json, const char* key, const char* expected) {
           json.description(), key, value, expected);
 }
 
-void agree(const TensorStore& store, const char* what, std::int64_t in_config, std::int64_t in_tensors) {
+void agree(const TensorStore& store, const char* what, std::int64_t in_config,
+           std::int64_t in_tensors) {
   require(in_config == in_tensors, ExitCode::input,
-          "the {}: {} is {} in the config file but {} in the tensors; config and weights are of different "
+          "the {}: {} is {} in the config file but {} in the tensors; config and weights are of "
+          "different "
           "models",
           store.description(), what, in_config, in_tensors);
 }
@@ -61,19 +64,22 @@ TransformerConfig read_transformer_config(const std::string& text, const TensorS
   config.text_dim = extent(store, "text_embedding.0.weight", 1);
   config.freq_dim = extent(store, "time_embedding.0.weight", 1);
   config.ffn = extent(store, "blocks.0.ffn.0.weight", 0);
-  config.out_channels = extent(store, "head.head.weight", 0) / (config.patch_height * config.patch_width);
+  config.out_channels =
+      extent(store, "head.head.weight", 0) / (config.patch_height * config.patch_width);
   config.layers = count_blocks(store);
 
   const char* heads_key = json.has("num_heads") ? "num_heads" : "num_attention_heads";
   if (json.has(heads_key)) {
     config.heads = json.count(heads_key);
     if (json.has("attention_head_dim")) {
-      agree(store, "width (heads × head size)", config.heads * json.count("attention_head_dim"), config.width);
+      agree(store, "width (heads × head size)", config.heads * json.count("attention_head_dim"),
+            config.width);
     }
   } else {
     // Without a config file: every published Wan2.1 model has heads of 128.
     require(config.width % 128 == 0, ExitCode::input,
-            "the {} has width {} and no config file says how many heads (published models have heads of "
+            "the {} has width {} and no config file says how many heads (published models have "
+            "heads of "
             "128); put its config.json beside it",
             store.description(), config.width);
     config.heads = config.width / 128;
@@ -89,7 +95,8 @@ TransformerConfig read_transformer_config(const std::string& text, const TensorS
   config.text_length = json.count("text_len", config.text_length);
   config.eps = static_cast<float>(json.number("eps", config.eps));
   require(config.in_channels == config.out_channels, ExitCode::input,
-          "the {} takes {} latent channels and gives {} (this engine runs text-to-video models, where both are "
+          "the {} takes {} latent channels and gives {} (this engine runs text-to-video models, "
+          "where both are "
           "equal; image-to-video models take more)",
           store.description(), config.in_channels, config.out_channels);
   require(config.freq_dim % 2 == 0, ExitCode::input, "the {}: sinusoid width {} is odd",
@@ -97,7 +104,8 @@ TransformerConfig read_transformer_config(const std::string& text, const TensorS
   return config;
 }
 
-std::map<std::string, std::vector<std::int64_t>> transformer_tensor_shapes(const TransformerConfig& c) {
+std::map<std::string, std::vector<std::int64_t>> transformer_tensor_shapes(
+    const TransformerConfig& c) {
   const std::int64_t d = c.width;
   std::map<std::string, std::vector<std::int64_t>> shapes{
       {"patch_embedding.weight", {d, c.in_channels, 1, c.patch_height, c.patch_width}},

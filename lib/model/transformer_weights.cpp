@@ -1,4 +1,5 @@
-// Loading a transformer tensor by tensor, and the context that a prompt gives to its cross-attention.
+// Loading a transformer tensor by tensor, and the context that a prompt gives to its
+// cross-attention.
 #include <cmath>
 
 #include "model/stored_weight.hpp"
@@ -13,10 +14,12 @@ Transformer::Transformer(const TensorStore& store, const TransformerConfig& conf
       ops_(&ops),
       compute_(compute),
       modulation_((store.check_exactly(transformer_tensor_shapes(config)), store), config_, ops) {
-  const StoredWeight patches(store, "patch_embedding.weight",
-                             {config.width, config.in_channels, 1, config.patch_height, config.patch_width});
-  patch_embedding_ = ops.pack(patches.as({config.width, config.patch_inputs()}),
-                              StoredWeight(store, "patch_embedding.bias", {config.width}).view(), compute);
+  const StoredWeight patches(
+      store, "patch_embedding.weight",
+      {config.width, config.in_channels, 1, config.patch_height, config.patch_width});
+  patch_embedding_ =
+      ops.pack(patches.as({config.width, config.patch_inputs()}),
+               StoredWeight(store, "patch_embedding.bias", {config.width}).view(), compute);
   head_ = load_linear("head.head", config.patch_outputs(), config.width);
   for (std::int64_t layer = 0; layer < config.layers; ++layer) blocks_.push_back(load_block(layer));
 }
@@ -55,8 +58,8 @@ Transformer::Block Transformer::load_block(std::int64_t layer) const {
 std::size_t Transformer::weight_bytes() const {
   std::size_t total = patch_embedding_.bytes() + head_.bytes();
   for (const auto& b : blocks_) {
-    for (const auto* linear : {&b.query, &b.key, &b.value, &b.out, &b.cross_query, &b.cross_out, &b.ffn_in,
-                               &b.ffn_out}) {
+    for (const auto* linear : {&b.query, &b.key, &b.value, &b.out, &b.cross_query, &b.cross_out,
+                               &b.ffn_in, &b.ffn_out}) {
       total += linear->bytes();
     }
     for (const auto* vector :
@@ -68,7 +71,8 @@ std::size_t Transformer::weight_bytes() const {
 }
 
 TextContext Transformer::make_text_context(ConstView context) const {
-  expects(context.rank == 2 && context.shape[1] == config_.text_dim, "the context is [n, text_dim]");
+  expects(context.rank == 2 && context.shape[1] == config_.text_dim,
+          "the context is [n, text_dim]");
   expects(context.shape[0] <= config_.text_length, "the context is no longer than the text length");
   const std::int64_t padding = config_.text_length - context.shape[0];
   const std::int64_t width = config_.width;
@@ -76,8 +80,10 @@ TextContext Transformer::make_text_context(ConstView context) const {
   text.keys = context.shape[0] + (padding > 0 ? 1 : 0);
   text.last_key_bias = padding > 1 ? std::log(static_cast<float>(padding)) : 0.0f;
 
-  // Weights that run once per prompt are used as they lie in the file: no second copy stays resident.
-  const auto linear = [&](const std::string& name, const Tensor& x, std::int64_t inputs, Activation activation) {
+  // Weights that run once per prompt are used as they lie in the file: no second copy stays
+  // resident.
+  const auto linear = [&](const std::string& name, const Tensor& x, std::int64_t inputs,
+                          Activation activation) {
     const StoredWeight weight(*store_, name + ".weight", {width, inputs});
     const Tensor bias = ops_->to_f32(StoredWeight(*store_, name + ".bias", {width}).view());
     Tensor y = ops_->tensor(compute_, {x.shape()[0], width});

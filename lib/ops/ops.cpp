@@ -46,9 +46,10 @@ template <class AnyView>
 AnyView column_range(AnyView x, std::int64_t first, std::int64_t count) {
   expects(x.rank == 2 && first >= 0 && count >= 0 && first + count <= x.shape[1],
           "columns lie inside the matrix");
-  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(x.data)>>, const char,
-                                  char>;
-  x.data = static_cast<Byte*>(x.data) + static_cast<std::size_t>(first * x.stride[1]) * bytes_of(x.type);
+  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(x.data)>>,
+                                  const char, char>;
+  x.data =
+      static_cast<Byte*>(x.data) + static_cast<std::size_t>(first * x.stride[1]) * bytes_of(x.type);
   x.shape[1] = count;
   return x;
 }
@@ -56,8 +57,12 @@ AnyView column_range(AnyView x, std::int64_t first, std::int64_t count) {
 }  // namespace
 
 View reshaped(View x, std::initializer_list<std::int64_t> shape) { return reshape(x, shape); }
-ConstView reshaped(ConstView x, std::initializer_list<std::int64_t> shape) { return reshape(x, shape); }
-View columns(View x, std::int64_t first, std::int64_t count) { return column_range(x, first, count); }
+ConstView reshaped(ConstView x, std::initializer_list<std::int64_t> shape) {
+  return reshape(x, shape);
+}
+View columns(View x, std::int64_t first, std::int64_t count) {
+  return column_range(x, first, count);
+}
 ConstView columns(ConstView x, std::int64_t first, std::int64_t count) {
   return column_range(x, first, count);
 }
@@ -138,9 +143,11 @@ void Ops::kv_clear(KvStorage& kv) const {
 void Ops::kv_store(KvStorage& kv, ConstView k, ConstView v, std::int64_t slot) const {
   const auto& layout = kv.layout_;
   expects(k.rank == 3 && same_shape(k, v), "kv_store: k and v are [tokens, heads, head_dim]");
-  expects(k.shape[1] == layout.heads && k.shape[2] == layout.head_dim, "kv_store: heads match the cache");
+  expects(k.shape[1] == layout.heads && k.shape[2] == layout.head_dim,
+          "kv_store: heads match the cache");
   expects(k.type == layout.type && v.type == layout.type, "kv_store: the cache's own type");
-  expects(slot >= 0 && slot + k.shape[0] <= layout.capacity, "kv_store: slots lie inside the cache");
+  expects(slot >= 0 && slot + k.shape[0] <= layout.capacity,
+          "kv_store: slots lie inside the cache");
   kernels::KvStoreArgs args;
   args.layout = layout;
   args.cache = kv.memory_.data();
@@ -166,9 +173,11 @@ void Ops::attention(const KvStorage& kv, std::int64_t valid, ConstView q, float 
                     float last_key_bias, View y) const {
   const auto& layout = kv.layout_;
   expects(q.rank == 3 && same_shape(q, y), "attention: one output per query");
-  expects(q.shape[1] == layout.heads && q.shape[2] == layout.head_dim, "attention: heads match the cache");
+  expects(q.shape[1] == layout.heads && q.shape[2] == layout.head_dim,
+          "attention: heads match the cache");
   expects(q.type == layout.type && is_real(y.type), "attention: the cache's own type");
-  expects(valid >= 1 && valid <= layout.capacity, "attention: at least one key, none beyond the cache");
+  expects(valid >= 1 && valid <= layout.capacity,
+          "attention: at least one key, none beyond the cache");
   kernels::AttentionArgs args;
   args.layout = layout;
   args.cache = kv.memory_.data();
@@ -187,8 +196,8 @@ void Ops::biased_attention(ConstView q, ConstView k, ConstView v, const float* r
   check(kernels_->biased_attention({q, k, v, relative_bias, y}, stream_), "biased_attention");
 }
 
-void Ops::layer_norm(ConstView x, const float* scale, const float* shift, bool one_plus_scale, float eps,
-                     View y) const {
+void Ops::layer_norm(ConstView x, const float* scale, const float* shift, bool one_plus_scale,
+                     float eps, View y) const {
   expects(x.rank == 2 && same_shape(x, y) && x.type == ElementType::f32 && is_real(y.type),
           "layer_norm: f32 rows in, rows of the same width out");
   check(kernels_->layer_norm({x, scale, shift, one_plus_scale, eps, y}, stream_), "layer_norm");
@@ -273,14 +282,17 @@ std::array<std::int64_t, 3> Convolution::output_extents(std::int64_t time, std::
   const std::array<std::int64_t, 3> in{time, height, width};
   std::array<std::int64_t, 3> out{};
   for (std::size_t i = 0; i < 3; ++i) {
-    out[i] = (in[i] + spec_.pad_before[i] + spec_.pad_after[i] - spec_.kernel[i]) / spec_.stride[i] + 1;
+    out[i] =
+        (in[i] + spec_.pad_before[i] + spec_.pad_after[i] - spec_.kernel[i]) / spec_.stride[i] + 1;
   }
   return out;
 }
 
-Convolution Ops::make_convolution(const kernels::ConvSpec& spec, ConstView weight, ConstView bias) const {
-  expects(weight.rank == 5 && weight.shape[0] == spec.out_channels && weight.shape[1] == spec.in_channels &&
-              bias.rank == 1 && bias.shape[0] == spec.out_channels,
+Convolution Ops::make_convolution(const kernels::ConvSpec& spec, ConstView weight,
+                                  ConstView bias) const {
+  expects(weight.rank == 5 && weight.shape[0] == spec.out_channels &&
+              weight.shape[1] == spec.in_channels && bias.rank == 1 &&
+              bias.shape[0] == spec.out_channels,
           "a convolution's weight is [out, in, kt, kh, kw], its bias [out]");
   Convolution result;
   result.spec_ = spec;

@@ -81,8 +81,8 @@ struct NoiseDraw {
   std::uint32_t chunk = 0, step = 0;
 };
 
-/// The verbs of one backend on one device. Shapes are checked before a kernel runs, its status after;
-/// a mismatch is our own bug. Results of rows never depend on how many rows a call has.
+/// The verbs of one backend on one device. Shapes are checked before a kernel runs, its status
+/// after; a mismatch is our own bug. Results of rows never depend on how many rows a call has.
 class Ops {
  public:
   explicit Ops(const kernels::Kernels& kernels, Memory& memory = host_memory(),
@@ -95,7 +95,8 @@ class Ops {
     return Tensor(type, shape, *memory_);
   }
 
-  /// Packs weight [n, k] (f32, f16 or bf16; contiguous) and bias [n] (any of them, or empty: rank 0).
+  /// Packs weight [n, k] (f32, f16 or bf16; contiguous) and bias [n] (any of them, or empty: rank
+  /// 0).
   LinearWeight pack(ConstView weight, ConstView bias, ElementType compute) const;
   /// x [rows, k] → y [rows, n].
   void linear(ConstView x, const LinearWeight& weight, View y, const LinearEnd& end = {}) const;
@@ -109,13 +110,14 @@ class Ops {
   void kv_store(KvStorage& kv, ConstView k, ConstView v, std::int64_t slot) const;
   void kv_load(const KvStorage& kv, std::int64_t slot, View k, View v) const;
   /// q [tokens, heads, head_dim] against slots [0, valid) → y of the same shape.
-  void attention(const KvStorage& kv, std::int64_t valid, ConstView q, float scale, float last_key_bias,
-                 View y) const;
-  void biased_attention(ConstView q, ConstView k, ConstView v, const float* relative_bias, View y) const;
+  void attention(const KvStorage& kv, std::int64_t valid, ConstView q, float scale,
+                 float last_key_bias, View y) const;
+  void biased_attention(ConstView q, ConstView k, ConstView v, const float* relative_bias,
+                        View y) const;
 
   /// x [rows, width] f32 → y; scale and shift [width]. See kernels::LayerNormArgs.
-  void layer_norm(ConstView x, const float* scale, const float* shift, bool one_plus_scale, float eps,
-                  View y) const;
+  void layer_norm(ConstView x, const float* scale, const float* shift, bool one_plus_scale,
+                  float eps, View y) const;
   void rms_norm(ConstView x, const float* weight, float eps, View y) const;
   void norm_rope_pack(const kernels::NormRopePackArgs& args) const;
   /// x [rows, channels] → y. See kernels::GammaNormArgs.
@@ -136,9 +138,11 @@ class Ops {
   void patchify(const kernels::PatchArgs& args) const;
   void unpatchify(const kernels::PatchArgs& args) const;
 
-  Convolution make_convolution(const kernels::ConvSpec& spec, ConstView weight, ConstView bias) const;
+  Convolution make_convolution(const kernels::ConvSpec& spec, ConstView weight,
+                               ConstView bias) const;
   /// Makes the plan for inputs of these extents ahead of time (also done on first use).
-  void prepare(Convolution& convolution, std::int64_t time, std::int64_t height, std::int64_t width) const;
+  void prepare(Convolution& convolution, std::int64_t time, std::int64_t height,
+               std::int64_t width) const;
   /// x [t, h, w, in] → y [t', h', w', out].
   void convolve(Convolution& convolution, ConstView x, View y) const;
   void upsample_nearest_2x(ConstView x, View y) const;

@@ -31,8 +31,8 @@ struct Rollout::Video {
   bool first_frame_seen = false;
 
   PatchGeometry geometry(const ChunkSpan& span, const TransformerConfig& config) const {
-    return {config.in_channels,    span.frames,         request.latent_height,
-            request.latent_width,  config.patch_height, config.patch_width};
+    return {config.in_channels,   span.frames,         request.latent_height,
+            request.latent_width, config.patch_height, config.patch_width};
   }
 };
 
@@ -46,7 +46,8 @@ std::vector<ChunkSpan> chunk_spans(std::int64_t latent_frames, const RolloutSett
   require((latent_frames - next) % settings.chunk_frames == 0 && latent_frames > 0, ExitCode::usage,
           "{} latent frames do not fall into chunks of {}{}", latent_frames, settings.chunk_frames,
           settings.independent_first_frame ? " after an independent first frame" : "");
-  for (; next < latent_frames; next += settings.chunk_frames) spans.push_back({next, settings.chunk_frames});
+  for (; next < latent_frames; next += settings.chunk_frames)
+    spans.push_back({next, settings.chunk_frames});
   return spans;
 }
 
@@ -59,17 +60,23 @@ Rollout::Rollout(Model& model, Communicator& group, const RolloutSettings& setti
 }
 
 std::int64_t Rollout::cache_frames(std::int64_t latent_frames) const {
-  return settings_.window_frames < 0 ? latent_frames : std::min(settings_.window_frames, latent_frames);
+  return settings_.window_frames < 0 ? latent_frames
+                                     : std::min(settings_.window_frames, latent_frames);
 }
 
 VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
   const TransformerConfig& config = model_->transformer().config();
   const double exchange_before = model_->transformer().exchange_seconds();
   const std::int64_t bytes_before = group_->exchanged_bytes();
-  Video video{request, sink, {}, RankGrid(group_->size(), group_->rank(), config.heads),
-              request.latent_height / config.patch_height, request.latent_width / config.patch_width};
+  Video video{request,
+              sink,
+              {},
+              RankGrid(group_->size(), group_->rank(), config.heads),
+              request.latent_height / config.patch_height,
+              request.latent_width / config.patch_width};
   const auto spans = chunk_spans(request.latent_frames, settings_);
-  expects(!request.prompts.empty() && request.prompts.front().first_chunk == 0, "a prompt for chunk 0");
+  expects(!request.prompts.empty() && request.prompts.front().first_chunk == 0,
+          "a prompt for chunk 0");
   expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
 
   prepare_cache(request, video.grid);
@@ -110,7 +117,8 @@ void Rollout::prepare_cache(const VideoRequest& request, const RankGrid& grid) {
       request.latent_height / config.patch_height * (request.latent_width / config.patch_width);
   const std::int64_t tokens = cache_frames(request.latent_frames) * frame_tokens;
   // A video that fits its window needs no sink: nothing is ever forgotten.
-  const bool rolls = settings_.window_frames >= 0 && settings_.window_frames < request.latent_frames;
+  const bool rolls =
+      settings_.window_frames >= 0 && settings_.window_frames < request.latent_frames;
   const std::int64_t sink = rolls ? settings_.sink_frames * frame_tokens : 0;
   if (cache_ && cache_tokens_ == tokens && cache_sink_ == sink) return;
   cache_.reset();  // before the new one is allocated: both at once may not fit
@@ -153,7 +161,8 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
 void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
   if (group_->all_agree(problem == nullptr)) return;
   if (group_->rank() == 0 && settings_.decode) model_->vae_decoder().end();
-  if (!problem) throw VideoFailed(ExitCode::some_samples_failed, "rank 0 of the job group gave this video up");
+  if (!problem)
+    throw VideoFailed(ExitCode::some_samples_failed, "rank 0 of the job group gave this video up");
   try {
     std::rethrow_exception(problem);
   } catch (const Error& error) {
@@ -174,7 +183,8 @@ void Rollout::prefill(Video& video, const ChunkSpan& span) {
                {config.in_channels, span.frames, request.latent_height, request.latent_width});
   if (group_->rank() == 0) {
     for (std::int64_t c = 0; c < config.in_channels; ++c) {
-      const float* from = request.initial_latents + (c * request.initial_frames + span.first_frame) * plane;
+      const float* from =
+          request.initial_latents + (c * request.initial_frames + span.first_frame) * plane;
       std::copy_n(from, span.frames * plane, chunk.f32() + c * span.frames * plane);
     }
   }
@@ -191,7 +201,8 @@ void Rollout::prefill(Video& video, const ChunkSpan& span) {
   deliver(video, span, pass, tokens.f32());
 }
 
-void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, ChunkPass& pass) {
+void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index,
+                      ChunkPass& pass) {
   auto start = Clock::now();
   Transformer& transformer = model_->transformer();
   const Ops& ops = model_->ops();
@@ -204,7 +215,8 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   Tensor flow(ElementType::f32, {own.count, config.patch_outputs()});
   ops.noise(draw, geometry, own.first, own.count, x.f32());
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    transformer.forward(pass, steps_[i].timestep, *video.context, *cache_, *group_, x.f32(), flow.f32());
+    transformer.forward(pass, steps_[i].timestep, *video.context, *cache_, *group_, x.f32(),
+                        flow.f32());
     ++video.report.passes;
     ops.flow_to_x0({geometry, own.count, steps_[i].sigma, x.f32(), flow.f32(), x.f32()});
     if (i + 1 == steps_.size()) break;
@@ -218,7 +230,8 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   deliver(video, span, pass, x.f32());
   if (span.first_frame + span.frames == video.request.latent_frames) return;
   start = Clock::now();
-  transformer.forward(pass, settings_.context_noise, *video.context, *cache_, *group_, x.f32(), nullptr);
+  transformer.forward(pass, settings_.context_noise, *video.context, *cache_, *group_, x.f32(),
+                      nullptr);
   ++video.report.passes;
   video.report.refresh += seconds_since(start);
 }
@@ -235,6 +248,7 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, cons
   }
   Tensor gathered(ElementType::f32, {root ? all_tokens : 0, config.patch_inputs()});
   group_->gather(tokens, gathered.data(), bytes, 0);
+  const auto waiting = Clock::now();
   std::exception_ptr problem;
   if (root) {
     try {
@@ -245,7 +259,8 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, cons
       video.sink->latents(span, chunk.view());
       if (settings_.decode) {
         model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-          Tensor rgb(ElementType::u8, {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
+          Tensor rgb(ElementType::u8,
+                     {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
           model_->ops().frames_to_rgb8(frames, rgb.view());
           video.sink->frames(rgb.view());
         });
@@ -258,6 +273,7 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, cons
     }
   }
   agree_or_abandon(problem);
+  if (!root) video.report.group_wait += seconds_since(waiting);
 }
 
 }  // namespace causeway

@@ -16,15 +16,15 @@ namespace causeway {
 
 /// How videos are generated; the defaults are the published Self-Forcing 1.3B values.
 struct RolloutSettings {
-  std::int64_t chunk_frames = 3;   ///< latent frames per chunk
+  std::int64_t chunk_frames = 3;  ///< latent frames per chunk
   std::vector<int> denoising_steps{1000, 750, 500, 250};
   bool warp = true;
   double shift = 5.0;
-  double context_noise = 0.0;      ///< timestep of the pass that leaves clean K and V in the cache
-  std::int64_t window_frames = -1; ///< latent frames a query can see; −1: all
-  std::int64_t sink_frames = 0;    ///< first latent frames, never forgotten
+  double context_noise = 0.0;       ///< timestep of the pass that leaves clean K and V in the cache
+  std::int64_t window_frames = -1;  ///< latent frames a query can see; −1: all
+  std::int64_t sink_frames = 0;     ///< first latent frames, never forgotten
   bool independent_first_frame = false;  ///< chunks of 1, n, n, … instead of n, n, …
-  bool decode = true;              ///< run the VAE
+  bool decode = true;                    ///< run the VAE
 };
 
 /// From chunk `first_chunk` on, this prompt.
@@ -35,11 +35,11 @@ struct PromptStretch {
 
 /// One video to make; the same on every rank of the group, save `initial_latents`.
 struct VideoRequest {
-  std::uint64_t seed = 0, sample = 0;       ///< key of its noise
+  std::uint64_t seed = 0, sample = 0;  ///< key of its noise
   std::int64_t latent_frames = 0, latent_height = 0, latent_width = 0;
-  std::vector<PromptStretch> prompts;       ///< ascending; the first starts at chunk 0
-  std::int64_t initial_frames = 0;          ///< latent frames given, not generated
-  const float* initial_latents = nullptr;   ///< [channels, initial_frames, h, w] on rank 0
+  std::vector<PromptStretch> prompts;      ///< ascending; the first starts at chunk 0
+  std::int64_t initial_frames = 0;         ///< latent frames given, not generated
+  const float* initial_latents = nullptr;  ///< [channels, initial_frames, h, w] on rank 0
 };
 
 /// Latent frames of one chunk.
@@ -50,7 +50,8 @@ struct ChunkSpan {
 /// How `latent_frames` fall into chunks. Throws Error(usage) if they do not.
 std::vector<ChunkSpan> chunk_spans(std::int64_t latent_frames, const RolloutSettings& settings);
 
-/// Receives a video on rank 0 of the group as it grows. What it throws ends this video, not the group.
+/// Receives a video on rank 0 of the group as it grows. What it throws ends this video, not the
+/// group.
 class VideoSink {
  public:
   virtual ~VideoSink() = default;
@@ -63,15 +64,17 @@ class VideoSink {
 /// Where the time of one video went, seconds on this rank; counts are exact.
 struct VideoReport {
   double text = 0, prefill = 0, denoise = 0, refresh = 0, exchange = 0, decode = 0, total = 0;
-  double first_frame = 0;              ///< from the start until the first chunk's frames were ready
-  std::int64_t passes = 0;             ///< network passes: denoising, refresh and prefill
+  double group_wait = 0;    ///< of ranks that wait while rank 0 decodes
+  double first_frame = 0;   ///< from the start until the first chunk's frames were ready
+  std::int64_t passes = 0;  ///< network passes: denoising, refresh and prefill
   std::int64_t kv_bytes = 0, context_bytes = 0, chunk_bytes = 0, vae_cache_bytes = 0;
   std::int64_t exchanged_bytes = 0;    ///< sent by this rank in exchanges
   std::vector<std::string> truncated;  ///< prompts that were longer than the text length (rank 0)
 };
 
-/// A video that the whole group gave up together, with rank 0's reason (other ranks know only that there is
-/// one). The group is in step and can make the next video; any other exception leaves it out of step.
+/// A video that the whole group gave up together, with rank 0's reason (other ranks know only that
+/// there is one). The group is in step and can make the next video; any other exception leaves it
+/// out of step.
 class VideoFailed : public Error {
  public:
   using Error::Error;
@@ -82,8 +85,8 @@ class Rollout {
  public:
   Rollout(Model& model, Communicator& group, const RolloutSettings& settings);
 
-  /// Makes one video; `sink` is used on rank 0 of the group only. Throws VideoFailed on all ranks where the
-  /// sink, the text encoder or the decoder failed on rank 0.
+  /// Makes one video; `sink` is used on rank 0 of the group only. Throws VideoFailed on all ranks
+  /// where the sink, the text encoder or the decoder failed on rank 0.
   VideoReport make(const VideoRequest& request, VideoSink* sink);
 
   /// Latent frames that the cache holds for a video of this length.

@@ -14,7 +14,8 @@ constexpr int train_steps = 1000;
 float nearest_sigma(float timestep, const std::vector<float>& sigmas) {
   std::size_t best = 0;
   for (std::size_t k = 1; k < sigmas.size(); ++k) {
-    if (std::fabs(1000.0f * sigmas[k] - timestep) < std::fabs(1000.0f * sigmas[best] - timestep)) best = k;
+    if (std::fabs(1000.0f * sigmas[k] - timestep) < std::fabs(1000.0f * sigmas[best] - timestep))
+      best = k;
   }
   return sigmas[best];
 }
@@ -31,13 +32,14 @@ std::vector<float> shifted_sigmas(double shift) {
   return sigmas;
 }
 
-std::vector<DenoisingStep> denoising_schedule(const std::vector<int>& nominal, bool warp, double shift) {
+std::vector<DenoisingStep> denoising_schedule(const std::vector<int>& nominal, bool warp,
+                                              double shift) {
   const auto sigmas = shifted_sigmas(shift);
   std::vector<DenoisingStep> steps;
   for (const int n : nominal) {
     expects(n > 0 && n <= train_steps, "nominal steps lie in (0, 1000]");
-    const float timestep = warp ? 1000.0f * sigmas[static_cast<std::size_t>(train_steps - n)]
-                                : static_cast<float>(n);
+    const float timestep =
+        warp ? 1000.0f * sigmas[static_cast<std::size_t>(train_steps - n)] : static_cast<float>(n);
     steps.push_back({timestep, nearest_sigma(timestep, sigmas)});
   }
   return steps;

@@ -16,10 +16,11 @@ class HostMemory final : public Memory {
   void* allocate(std::size_t bytes) override {
     const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
     void* pointer = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
-    require(pointer != nullptr, ExitCode::device,
-            "out of memory: {} bytes could not be allocated on top of {} in use; use a smaller video, "
-            "a shorter window or more ranks per job group",
-            bytes, in_use_.load());
+    require(
+        pointer != nullptr, ExitCode::device,
+        "out of memory: {} bytes could not be allocated on top of {} in use; use a smaller video, "
+        "a shorter window or more ranks per job group",
+        bytes, in_use_.load());
     const std::size_t now = in_use_.fetch_add(bytes) + bytes;
     std::size_t peak = peak_.load();
     while (now > peak && !peak_.compare_exchange_weak(peak, now)) {

@@ -33,7 +33,8 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(ElementType type, const std::vector<std::int64_t>& shape, Memory& memory = host_memory());
-  Tensor(ElementType type, std::initializer_list<std::int64_t> shape, Memory& memory = host_memory())
+  Tensor(ElementType type, std::initializer_list<std::int64_t> shape,
+         Memory& memory = host_memory())
       : Tensor(type, std::vector<std::int64_t>(shape), memory) {}
   static Tensor zeros(ElementType type, const std::vector<std::int64_t>& shape,
                       Memory& memory = host_memory());
@@ -50,7 +51,9 @@ class Tensor {
   std::int64_t size() const;
   std::size_t bytes() const { return bytes_; }
 
-  View view() { return make_view<void*>(data_, type_, shape_.data(), static_cast<int>(shape_.size())); }
+  View view() {
+    return make_view<void*>(data_, type_, shape_.data(), static_cast<int>(shape_.size()));
+  }
   ConstView view() const {
     return make_view<const void*>(data_, type_, shape_.data(), static_cast<int>(shape_.size()));
   }
@@ -60,7 +63,10 @@ class Tensor {
 
   void* data() { return data_; }
   const void* data() const { return data_; }
-  float* f32() { expects(type_ == ElementType::f32, "tensor is f32"); return static_cast<float*>(data_); }
+  float* f32() {
+    expects(type_ == ElementType::f32, "tensor is f32");
+    return static_cast<float*>(data_);
+  }
   const float* f32() const {
     expects(type_ == ElementType::f32, "tensor is f32");
     return static_cast<const float*>(data_);

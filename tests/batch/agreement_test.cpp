@@ -26,7 +26,8 @@ TEST(Collectively, AnErrorOfTheLastRankReachesAll) {
     EXPECT_EQ(error.code(), ExitCode::input);
     EXPECT_EQ(error.to_be_printed(), world.rank() == 0);
     if (world.rank() == 0) {
-      EXPECT_EQ(error.what(), (last == 0 ? "" : "rank " + std::to_string(last) + ": ") + "file 7 is damaged");
+      EXPECT_EQ(error.what(),
+                (last == 0 ? "" : "rank " + std::to_string(last) + ": ") + "file 7 is damaged");
     }
   }
 }

@@ -63,11 +63,13 @@ TEST(SampleQueue, HandsOutEverySampleOnceInTheGivenOrderWhileASlowGroupHoldsNobo
   Record record;
   std::unique_ptr<QueueServer> server;
   if (world.rank() == 0) {
-    server = std::make_unique<QueueServer>(process().mailbox(), std::vector<std::size_t>{4, 2, 0, 1, 3, 5, 6, 7, 8, 9},
+    server = std::make_unique<QueueServer>(process().mailbox(),
+                                           std::vector<std::size_t>{4, 2, 0, 1, 3, 5, 6, 7, 8, 9},
                                            world.size(), text_of, record);
   }
   // Rank 0 is ten times slower than the others.
-  const std::size_t mine = work(world.rank(), std::chrono::milliseconds(world.rank() == 0 ? 200 : 20));
+  const std::size_t mine =
+      work(world.rank(), std::chrono::milliseconds(world.rank() == 0 ? 200 : 20));
   if (world.size() > 1 && world.rank() == 0) {
     EXPECT_LE(mine, 4u);
   }
@@ -91,7 +93,8 @@ TEST(SampleQueue, StopsHandingOutAfterAnOutputErrorAndEveryGroupComesHome) {
   if (world.rank() == 0) {
     std::vector<std::size_t> many(100);
     for (std::size_t i = 0; i < many.size(); ++i) many[i] = i;
-    server = std::make_unique<QueueServer>(process().mailbox(), many, world.size(), text_of, record);
+    server =
+        std::make_unique<QueueServer>(process().mailbox(), many, world.size(), text_of, record);
   }
   work(world.rank(), std::chrono::milliseconds(5), ExitCode::output);
   if (server) {
@@ -107,8 +110,8 @@ TEST(SampleQueue, GoesOnAfterAnInputErrorOfOneSample) {
   Record record;
   std::unique_ptr<QueueServer> server;
   if (world.rank() == 0) {
-    server = std::make_unique<QueueServer>(process().mailbox(), std::vector<std::size_t>{0, 1, 2, 3}, world.size(),
-                                           text_of, record);
+    server = std::make_unique<QueueServer>(
+        process().mailbox(), std::vector<std::size_t>{0, 1, 2, 3}, world.size(), text_of, record);
   }
   work(world.rank(), std::chrono::milliseconds(1), ExitCode::input);
   if (server) {
@@ -125,7 +128,8 @@ TEST(SampleQueue, AnObserverThatFailsStopsTheRunAndIsHeardOf) {
   record.fail_at = 1;
   std::unique_ptr<QueueServer> server;
   if (world.rank() == 0) {
-    server = std::make_unique<QueueServer>(process().mailbox(), std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+    server = std::make_unique<QueueServer>(process().mailbox(),
+                                           std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
                                            world.size(), text_of, record);
   }
   work(world.rank(), std::chrono::milliseconds(5));

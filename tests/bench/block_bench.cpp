@@ -1,4 +1,5 @@
-// Times one block of the 1.3B transformer as part of a pass, and compares it with the measured peak.
+// Times one block of the 1.3B transformer as part of a pass, and compares it with the measured
+// peak.
 #include <omp.h>
 
 #include <algorithm>
@@ -20,14 +21,16 @@ namespace causeway::testing {
 namespace {
 
 struct Size {
-  std::int64_t width, heads, ffn, rows, columns, chunk_frames, history_frames, text_dim, text_length;
+  std::int64_t width, heads, ffn, rows, columns, chunk_frames, history_frames, text_dim,
+      text_length;
 };
 constexpr Size published{1536, 12, 8960, 30, 52, 3, 9, 4096, 512};
 constexpr Size tiny{96, 4, 200, 2, 3, 3, 9, 32, 16};
 
 /// Cheap reproducible numbers in [−a, a).
 float weight(std::int64_t rank, std::int64_t element, float amplitude) {
-  auto word = static_cast<std::uint64_t>(rank) * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(element);
+  auto word =
+      static_cast<std::uint64_t>(rank) * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(element);
   word = (word ^ (word >> 29)) * 0xbf58476d1ce4e5b9u;
   return amplitude * (static_cast<float>(word >> 40) * 0x1p-23f - 1.0f);
 }
@@ -49,23 +52,30 @@ double seconds(const std::vector<double>& times) {
 
 int run(const Size& s, ElementType compute, int repeats) {
   const Ops ops = open_backend(false);
-  const TransformerShape shape{.dim = s.width, .ffn_dim = s.ffn, .layers = 2, .text_dim = s.text_dim,
-                               .freq_dim = 256, .channels = 16};
+  const TransformerShape shape{.dim = s.width,
+                               .ffn_dim = s.ffn,
+                               .layers = 2,
+                               .text_dim = s.text_dim,
+                               .freq_dim = 256,
+                               .channels = 16};
   const float amplitude = 1.0f / std::sqrt(static_cast<float>(s.width));
-  const auto store = store_of("benchmark weights", transformer_shapes(shape),
-                              [&](const std::string&, std::int64_t rank, std::int64_t element) {
-                                return weight(rank, element, amplitude);
-                              },
-                              ElementType::bf16);
-  const std::string json = "{\"num_heads\": " + std::to_string(s.heads) + ", \"text_len\": " + std::to_string(s.text_length) + "}";
+  const auto store = store_of(
+      "benchmark weights", transformer_shapes(shape),
+      [&](const std::string&, std::int64_t rank, std::int64_t element) {
+        return weight(rank, element, amplitude);
+      },
+      ElementType::bf16);
+  const std::string json = "{\"num_heads\": " + std::to_string(s.heads) +
+                           ", \"text_len\": " + std::to_string(s.text_length) + "}";
   const auto config = read_transformer_config(json, *store);
   Transformer transformer(*store, config, ops, compute);
   const auto solo = make_solo_communicator();
   const RankGrid grid(1, 0, config.heads);
   std::vector<float> rows(static_cast<std::size_t>(s.text_length * s.text_dim));
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = weight(7, static_cast<std::int64_t>(i), 1.0f);
-  const TextContext text =
-      transformer.make_text_context(const_view_of(rows.data(), ElementType::f32, {s.text_length, s.text_dim}));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i] = weight(7, static_cast<std::int64_t>(i), 1.0f);
+  const TextContext text = transformer.make_text_context(
+      const_view_of(rows.data(), ElementType::f32, {s.text_length, s.text_dim}));
   const std::int64_t frame = s.rows * s.columns;
   KvCache cache = transformer.make_cache((s.chunk_frames + s.history_frames) * frame, 0, grid);
 
@@ -84,7 +94,8 @@ int run(const Size& s, ElementType compute, int repeats) {
       peak.push_back(ops.kernels().measure_peak(compute));
       const auto start = std::chrono::steady_clock::now();
       transformer.forward(pass, 625.0, text, cache, *solo, x.data(), flow.data());
-      block.push_back(0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      block.push_back(
+          0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   }
   block.erase(block.begin());  // the first run also makes the modulation table
@@ -95,13 +106,15 @@ int run(const Size& s, ElementType compute, int repeats) {
     }
   }
   const double flops = block_flops(s, text.keys), time = seconds(block), ceiling = seconds(peak);
-  std::printf("backend %s, %d threads, %s\n", ops.kernels().name, omp_get_max_threads(), name_of(compute));
+  std::printf("backend %s, %d threads, %s\n", ops.kernels().name, omp_get_max_threads(),
+              name_of(compute));
   std::printf("block of width %lld, %lld queries, %lld keys, %lld context keys: %.1f GFLOP\n",
               static_cast<long long>(s.width), static_cast<long long>(s.chunk_frames * frame),
               static_cast<long long>((s.chunk_frames + s.history_frames) * frame),
               static_cast<long long>(text.keys), flops * 1e-9);
-  std::printf("median of %d: %.1f ms, %.1f GFLOP/s; measured peak %.1f GFLOP/s; %.1f %% of peak\n", repeats,
-              1e3 * time, 1e-9 * flops / time, 1e-9 * ceiling, 100.0 * flops / time / ceiling);
+  std::printf("median of %d: %.1f ms, %.1f GFLOP/s; measured peak %.1f GFLOP/s; %.1f %% of peak\n",
+              repeats, 1e3 * time, 1e-9 * flops / time, 1e-9 * ceiling,
+              100.0 * flops / time / ceiling);
   return 0;
 }
 
@@ -125,5 +138,6 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  return causeway::testing::run(small ? causeway::testing::tiny : causeway::testing::published, compute, repeats);
+  return causeway::testing::run(small ? causeway::testing::tiny : causeway::testing::published,
+                                compute, repeats);
 }

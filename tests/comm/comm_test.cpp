@@ -35,7 +35,8 @@ TEST(Communicator, ExchangeDeliversEveryPairAndCountsWhatItSends) {
   std::string send, receive;
   std::int64_t sent = 0, arrived = 0;
   for (int other = 0; other < ranks; ++other) {
-    send += std::string(static_cast<std::size_t>(length(me, other)), static_cast<char>('a' + 16 * me + other));
+    send += std::string(static_cast<std::size_t>(length(me, other)),
+                        static_cast<char>('a' + 16 * me + other));
     sent += length(me, other);
     arrived += length(other, me);
   }
@@ -64,8 +65,9 @@ TEST(Communicator, ARankCannotSendToItself) {
 TEST(Communicator, TextsOfDifferentLengthAreBroadcastAndGathered) {
   auto& world = process().world();
   const int last = world.size() - 1;
-  EXPECT_EQ(world.broadcast(world.rank() == last ? std::string("from the last") : std::string(), last),
-            "from the last");
+  EXPECT_EQ(
+      world.broadcast(world.rank() == last ? std::string("from the last") : std::string(), last),
+      "from the last");
   EXPECT_EQ(world.broadcast(std::string(), 0), "");
   const auto texts = world.gather(std::string(static_cast<std::size_t>(world.rank()), 'x'), 0);
   if (world.rank() == 0) {

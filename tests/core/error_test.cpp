@@ -1,4 +1,5 @@
-// Errors carry their exit code and message; promises between our functions are told apart from the world.
+// Errors carry their exit code and message; promises between our functions are told apart from the
+// world.
 #include "core/error.hpp"
 
 #include <gtest/gtest.h>

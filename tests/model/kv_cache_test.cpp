@@ -29,7 +29,8 @@ class PublishedBuffer {
   std::vector<std::int64_t> tokens_;
 };
 
-void expect_same_tokens(std::int64_t window, std::int64_t sink, std::int64_t chunk, std::int64_t frame) {
+void expect_same_tokens(std::int64_t window, std::int64_t sink, std::int64_t chunk,
+                        std::int64_t frame) {
   const SlotMap slots(window * frame, sink * frame);
   PublishedBuffer buffer(window * frame, sink * frame);
   std::vector<std::int64_t> stored(static_cast<std::size_t>(window * frame), -1);
@@ -47,14 +48,16 @@ void expect_same_tokens(std::int64_t window, std::int64_t sink, std::int64_t chu
     ASSERT_EQ(covered, chunk * frame);
     const std::int64_t visible = slots.visible(first + chunk * frame);
     const std::set<std::int64_t> seen(stored.begin(), stored.begin() + visible);
-    ASSERT_EQ(seen, buffer.visible()) << "window " << window << " sink " << sink << " chunk " << chunk;
+    ASSERT_EQ(seen, buffer.visible())
+        << "window " << window << " sink " << sink << " chunk " << chunk;
   }
 }
 
 TEST(SlotMap, ShowsTheSameTokensAsThePublishedEviction) {
   for (const std::int64_t chunk : {1, 2, 3}) {
     for (const std::int64_t sink : {0, 1, 2}) {
-      for (std::int64_t window = chunk + sink; window <= 9; ++window) expect_same_tokens(window, sink, chunk, 5);
+      for (std::int64_t window = chunk + sink; window <= 9; ++window)
+        expect_same_tokens(window, sink, chunk, 5);
     }
   }
 }

@@ -10,7 +10,8 @@ namespace causeway {
 namespace {
 
 /// cos or sin of one pair of the token at (frame, row, column), head size 128.
-float entry(std::int64_t frame, std::int64_t row, std::int64_t column, std::int64_t pair, int part) {
+float entry(std::int64_t frame, std::int64_t row, std::int64_t column, std::int64_t pair,
+            int part) {
   const std::int64_t rows = 200, columns = 200;
   const Tensor table = rope_table(128, frame, rows, columns, row * columns + column, 1);
   return table.f32()[2 * pair + part];

@@ -26,7 +26,9 @@ TEST(TokenPart, PartsAreContiguousAndDifferByAtMostOneToken) {
 }
 
 TEST(RankGrid, SplitsHeadsByTheLargestDivisorOfTheGroupThatDividesThem) {
-  const auto head_parts = [](int ranks, std::int64_t heads) { return RankGrid(ranks, 0, heads).head_parts(); };
+  const auto head_parts = [](int ranks, std::int64_t heads) {
+    return RankGrid(ranks, 0, heads).head_parts();
+  };
   EXPECT_EQ(head_parts(1, 12), 1);
   EXPECT_EQ(head_parts(4, 12), 4);
   EXPECT_EQ(head_parts(5, 12), 1);

@@ -48,9 +48,7 @@ TEST(TextCleaning, ChangesNothingTheSecondTime) {
   }
 }
 
-TEST(TextCleaning, RemovesZeroBytes) {
-  EXPECT_EQ(clean_prompt(std::string_view("a\0b", 3)), "ab");
-}
+TEST(TextCleaning, RemovesZeroBytes) { EXPECT_EQ(clean_prompt(std::string_view("a\0b", 3)), "ab"); }
 
 TEST(TextCleaning, TreatsBytesThatAreNotUtf8AsABrokenPromise) {
   for (const char* bad :

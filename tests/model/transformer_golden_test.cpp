@@ -1,4 +1,5 @@
-// The causal transformer against golden numbers of a float64 reference: chunks, window, sink, caches.
+// The causal transformer against golden numbers of a float64 reference: chunks, window, sink,
+// caches.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -29,8 +30,8 @@ class GoldenTransformer : public ::testing::TestWithParam<const char*> {
     if (kernels == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
     ops_ = std::make_unique<Ops>(*kernels);
     store_ = golden_store("the golden transformer", transformer_shapes({}), golden_amplitude);
-    transformer_ = std::make_unique<Transformer>(*store_, read_transformer_config(tiny_config, *store_), *ops_,
-                                                 ElementType::f32);
+    transformer_ = std::make_unique<Transformer>(
+        *store_, read_transformer_config(tiny_config, *store_), *ops_, ElementType::f32);
   }
   std::unique_ptr<Ops> ops_;
   std::unique_ptr<MapStore> store_;
@@ -46,18 +47,21 @@ TEST_P(GoldenTransformer, GivesTheGoldenFlowsAndCaches) {
     const std::int64_t frames = golden.window < 0 ? 2 : 1;
     if (golden.what == "flow") {
       if (!runner || golden.window != window) {
-        runner = std::make_unique<TransformerRunner>(*transformer_, *ops_, *solo, 4, 6,
-                                                     golden.window < 0 ? 6 : golden.window, golden.sink);
+        runner = std::make_unique<TransformerRunner>(
+            *transformer_, *ops_, *solo, 4, 6, golden.window < 0 ? 6 : golden.window, golden.sink);
         window = golden.window;
       }
       chunk = golden.chunk;
-      const auto x = golden_input(static_cast<std::size_t>(4 * frames * 24), 0.5 + chunk + golden.t / 1000.0);
+      const auto x =
+          golden_input(static_cast<std::size_t>(4 * frames * 24), 0.5 + chunk + golden.t / 1000.0);
       const auto flow = runner->flow(x, chunk * frames, frames, golden.t, text);
-      EXPECT_LT(golden_error(golden, flow), tolerance) << "window " << window << " chunk " << chunk << " t " << golden.t;
+      EXPECT_LT(golden_error(golden, flow), tolerance)
+          << "window " << window << " chunk " << chunk << " t " << golden.t;
     } else if (golden.what == "self_k_cache") {
       const std::int64_t slots = golden.shape[1];
       std::vector<float> k(static_cast<std::size_t>(slots * 64)), v(k.size());
-      ops_->kv_load(runner->cache().layer(golden.layer), 0, view_of(k.data(), ElementType::f32, {slots, 2, 32}),
+      ops_->kv_load(runner->cache().layer(golden.layer), 0,
+                    view_of(k.data(), ElementType::f32, {slots, 2, 32}),
                     view_of(v.data(), ElementType::f32, {slots, 2, 32}));
       EXPECT_LT(golden_error(golden, k), tolerance) << "K cache, window " << window;
     } else {
@@ -66,7 +70,8 @@ TEST_P(GoldenTransformer, GivesTheGoldenFlowsAndCaches) {
       ASSERT_EQ(text.keys, 6);
       std::vector<float> k(6 * 64), v(k.size());
       ops_->kv_load(text.layers[static_cast<std::size_t>(golden.layer)], 0,
-                    view_of(k.data(), ElementType::f32, {6, 2, 32}), view_of(v.data(), ElementType::f32, {6, 2, 32}));
+                    view_of(k.data(), ElementType::f32, {6, 2, 32}),
+                    view_of(v.data(), ElementType::f32, {6, 2, 32}));
       v.insert(v.end(), v.end() - 64, v.end());
       EXPECT_LT(golden_error(golden, v), tolerance);
     }
@@ -83,7 +88,8 @@ TEST(TimestepSinusoid, GivesTheGoldenCosinesAndSines) {
   const auto expected = golden_scalars("sinusoid_width8_t937.5");
   const auto values = timestep_sinusoid(937.5, 8);
   ASSERT_EQ(values.size(), expected.size());
-  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_FLOAT_EQ(values[i], static_cast<float>(expected[i]));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    EXPECT_FLOAT_EQ(values[i], static_cast<float>(expected[i]));
 }
 
 TEST(TransformerConfig, CountsTheParametersOfThePublishedModels) {

@@ -1,4 +1,5 @@
-// The transformer against diffusers' own on the same published files: one chunk, causal, window and sink.
+// The transformer against diffusers' own on the same published files: one chunk, causal, window and
+// sink.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -23,8 +24,8 @@ std::vector<float> numbers(const TensorStore& store, const std::string& name) {
 }
 
 /// Frames [first, first + count) of latents [16, frames, 8, 12].
-std::vector<float> frame_range(const std::vector<float>& latents, std::int64_t frames, std::int64_t first,
-                               std::int64_t count) {
+std::vector<float> frame_range(const std::vector<float>& latents, std::int64_t frames,
+                               std::int64_t first, std::int64_t count) {
   constexpr std::int64_t plane = 8 * 12;
   std::vector<float> part;
   for (std::int64_t c = 0; c < 16; ++c) {
@@ -50,8 +51,9 @@ class OracleTransformer : public ::testing::TestWithParam<Case> {
   std::unique_ptr<Transformer> open(const std::string& folder, const std::string& file = "") {
     checkpoint_ = open_checkpoint(oracle_folder + folder, file.empty() ? "" : oracle_folder + file);
     return std::make_unique<Transformer>(
-        *checkpoint_.transformer, read_transformer_config(checkpoint_.transformer_config, *checkpoint_.transformer),
-        *ops_, GetParam().compute);
+        *checkpoint_.transformer,
+        read_transformer_config(checkpoint_.transformer_config, *checkpoint_.transformer), *ops_,
+        GetParam().compute);
   }
   TextContext text_of(Transformer& transformer, const TensorStore& fixture) {
     return transformer.make_text_context(fixture.at("text").view);
@@ -63,7 +65,8 @@ class OracleTransformer : public ::testing::TestWithParam<Case> {
                                   text_of(transformer, *fixture));
     EXPECT_LT(relative_l2(flow, numbers(*fixture, "flow")), GetParam().tolerance);
   }
-  void expect_causal(const std::string& name, std::int64_t chunk, std::int64_t window, std::int64_t sink) {
+  void expect_causal(const std::string& name, std::int64_t chunk, std::int64_t window,
+                     std::int64_t sink) {
     const auto transformer = open("tiny_diffusers");
     const auto fixture = open_tensor_file(oracle_folder + "oracle_causal.safetensors");
     const auto clean = numbers(*fixture, "clean"), noisy = numbers(*fixture, "noisy");
@@ -93,20 +96,26 @@ TEST_P(OracleTransformer, TheOriginalFolderHoldsTheSameModel) {
 }
 
 TEST_P(OracleTransformer, ASelfForcingFileReplacesTheTransformer) {
-  expect_single_chunk(*open("tiny_wan", "tiny_wan/self_forcing.pt"), "oracle_self_forcing.safetensors");
+  expect_single_chunk(*open("tiny_wan", "tiny_wan/self_forcing.pt"),
+                      "oracle_self_forcing.safetensors");
 }
 
 TEST_P(OracleTransformer, TheCacheEqualsABlockCausalMask) { expect_causal("unlimited", 2, 6, 0); }
 
 TEST_P(OracleTransformer, WindowAndSinkEqualTheirMask) { expect_causal("windowed", 1, 4, 1); }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryBackend, OracleTransformer,
-    ::testing::Values(Case{"baseline", ElementType::f32, 1e-5}, Case{"baseline", ElementType::bf16, 1e-2},
-                      Case{"avx2", ElementType::f32, 1e-5}, Case{"avx2", ElementType::bf16, 1e-2},
-                      Case{"avx512", ElementType::f32, 1e-5}, Case{"avx512bf16", ElementType::f32, 1e-5},
-                      Case{"avx512bf16", ElementType::bf16, 1e-2}),
-    [](const auto& instance) { return std::string(instance.param.isa) + "_" + name_of(instance.param.compute); });
+INSTANTIATE_TEST_SUITE_P(EveryBackend, OracleTransformer,
+                         ::testing::Values(Case{"baseline", ElementType::f32, 1e-5},
+                                           Case{"baseline", ElementType::bf16, 1e-2},
+                                           Case{"avx2", ElementType::f32, 1e-5},
+                                           Case{"avx2", ElementType::bf16, 1e-2},
+                                           Case{"avx512", ElementType::f32, 1e-5},
+                                           Case{"avx512bf16", ElementType::f32, 1e-5},
+                                           Case{"avx512bf16", ElementType::bf16, 1e-2}),
+                         [](const auto& instance) {
+                           return std::string(instance.param.isa) + "_" +
+                                  name_of(instance.param.compute);
+                         });
 
 }  // namespace
 }  // namespace causeway::testing

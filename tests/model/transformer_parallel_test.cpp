@@ -1,5 +1,5 @@
-// The law of distribution for the transformer: a group of any size gives the bits of one rank, and sends
-// exactly the bytes that the formula says.
+// The law of distribution for the transformer: a group of any size gives the bits of one rank, and
+// sends exactly the bytes that the formula says.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -15,8 +15,10 @@
 namespace causeway::testing {
 namespace {
 
-// Twelve heads, as the published model; 4680 tokens become 3·(5·3) = 45, which no group size divides evenly.
-constexpr TransformerShape shape{.dim = 192, .ffn_dim = 200, .layers = 2, .text_dim = 20, .freq_dim = 16, .channels = 4};
+// Twelve heads, as the published model; 4680 tokens become 3·(5·3) = 45, which no group size
+// divides evenly.
+constexpr TransformerShape shape{
+    .dim = 192, .ffn_dim = 200, .layers = 2, .text_dim = 20, .freq_dim = 16, .channels = 4};
 constexpr std::int64_t height = 10, width = 6, frames = 3, chunks = 3, window = 7, sink = 1;
 constexpr double timesteps[] = {937.5, 0.0};
 
@@ -40,16 +42,20 @@ TEST_P(ParallelTransformer, GivesTheSameBitsAsOneRankAndSendsWhatTheFormulaSays)
   const std::int64_t row = config.patch_inputs();
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
     for (const double t : timesteps) {
-      const auto x = golden_input(static_cast<std::size_t>(4 * frames * height * width), 0.5 + chunk + t);
+      const auto x =
+          golden_input(static_cast<std::size_t>(4 * frames * height * width), 0.5 + chunk + t);
       const auto part = ours.own_flow(x, chunk * frames, frames, t, text);
       const auto whole = alone.own_flow(x, chunk * frames, frames, t, text);
       const TokenRange own = ours.own();
       ASSERT_EQ(part.size(), static_cast<std::size_t>(own.count * row));
-      EXPECT_EQ(0, std::memcmp(part.data(), whole.data() + own.first * row, part.size() * sizeof(float)))
-          << "chunk " << chunk << " t " << t << " rank " << group->rank() << " of " << group->size();
-      expected_bytes += config.layers * bytes_sent_per_layer(group->size(), group->rank(), config.heads,
-                                                             config.head_dim(), frames * ours.frame_tokens(),
-                                                             static_cast<std::int64_t>(bytes_of(compute)));
+      EXPECT_EQ(
+          0, std::memcmp(part.data(), whole.data() + own.first * row, part.size() * sizeof(float)))
+          << "chunk " << chunk << " t " << t << " rank " << group->rank() << " of "
+          << group->size();
+      expected_bytes +=
+          config.layers * bytes_sent_per_layer(group->size(), group->rank(), config.heads,
+                                               config.head_dim(), frames * ours.frame_tokens(),
+                                               static_cast<std::int64_t>(bytes_of(compute)));
     }
   }
   EXPECT_EQ(group->exchanged_bytes(), expected_bytes);
@@ -82,14 +88,16 @@ TEST_P(ParallelTransformer, APassForTheCacheAloneLeavesTheSameKeysAndSendsNoQuer
   const std::int64_t full_bytes = group->exchanged_bytes();
   transformer.forward(pass, 0.0, text, bare, *group, x.data(), nullptr);
   const std::int64_t bare_bytes = group->exchanged_bytes() - full_bytes;
-  EXPECT_EQ(bare_bytes, full_bytes / 2 + [&] {
-    std::int64_t total = 0;
-    for (const auto bytes : pass.layout().key_value().send_bytes) total += bytes;
-    return total;
-  }());
+  EXPECT_EQ(
+      bare_bytes, full_bytes / 2 + [&] {
+        std::int64_t total = 0;
+        for (const auto bytes : pass.layout().key_value().send_bytes) total += bytes;
+        return total;
+      }());
   const std::vector<std::int64_t> slots{place.tokens(), grid.local_heads(), config.head_dim()};
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    Tensor k1(ElementType::f32, slots), v1(ElementType::f32, slots), k2(ElementType::f32, slots), v2(ElementType::f32, slots);
+    Tensor k1(ElementType::f32, slots), v1(ElementType::f32, slots), k2(ElementType::f32, slots),
+        v2(ElementType::f32, slots);
     ops.kv_load(full.layer(layer), 0, k1.view(), v1.view());
     ops.kv_load(bare.layer(layer), 0, k2.view(), v2.view());
     EXPECT_EQ(0, std::memcmp(k1.data(), k2.data(), k1.bytes()));

@@ -11,15 +11,17 @@ namespace causeway::testing {
 /// One video's worth of passes; latents are [channels, frames, height, width], flat.
 class TransformerRunner {
  public:
-  TransformerRunner(Transformer& transformer, const Ops& ops, Communicator& group, std::int64_t height,
-                    std::int64_t width, std::int64_t window_frames, std::int64_t sink_frames)
+  TransformerRunner(Transformer& transformer, const Ops& ops, Communicator& group,
+                    std::int64_t height, std::int64_t width, std::int64_t window_frames,
+                    std::int64_t sink_frames)
       : transformer_(transformer),
         ops_(ops),
         group_(group),
         grid_(group.size(), group.rank(), transformer.config().heads),
         height_(height),
         width_(width),
-        cache_(transformer.make_cache(window_frames * frame_tokens(), sink_frames * frame_tokens(), grid_)) {}
+        cache_(transformer.make_cache(window_frames * frame_tokens(), sink_frames * frame_tokens(),
+                                      grid_)) {}
 
   std::int64_t frame_tokens() const {
     const auto& config = transformer_.config();
@@ -28,15 +30,15 @@ class TransformerRunner {
   KvCache& cache() { return cache_; }
 
   /// Writes the chunk's K and V and returns this rank's rows of the flow, channel-major patches.
-  std::vector<float> own_flow(const std::vector<float>& chunk, std::int64_t first_frame, std::int64_t frames,
-                              double timestep, const TextContext& text) {
+  std::vector<float> own_flow(const std::vector<float>& chunk, std::int64_t first_frame,
+                              std::int64_t frames, double timestep, const TextContext& text) {
     const auto& config = transformer_.config();
-    const PatchGeometry geometry{config.in_channels,  frames,
-                                 height_,             width_,
-                                 config.patch_height, config.patch_width};
-    ChunkPass pass(ops_, config,
-                   {first_frame, frames, height_ / config.patch_height, width_ / config.patch_width}, grid_,
-                   transformer_.compute());
+    const PatchGeometry geometry{config.in_channels, frames, height_, width_, config.patch_height,
+                                 config.patch_width};
+    ChunkPass pass(
+        ops_, config,
+        {first_frame, frames, height_ / config.patch_height, width_ / config.patch_width}, grid_,
+        transformer_.compute());
     own_ = pass.layout().own();
     std::vector<float> x(static_cast<std::size_t>(own_.count * config.patch_inputs()));
     std::vector<float> v(x.size()), flow(x.size(), 0.0f);
@@ -48,14 +50,13 @@ class TransformerRunner {
   }
 
   /// The whole flow as latents; for a group of one.
-  std::vector<float> flow(const std::vector<float>& chunk, std::int64_t first_frame, std::int64_t frames,
-                          double timestep, const TextContext& text) {
+  std::vector<float> flow(const std::vector<float>& chunk, std::int64_t first_frame,
+                          std::int64_t frames, double timestep, const TextContext& text) {
     const auto& config = transformer_.config();
     const auto rows = own_flow(chunk, first_frame, frames, timestep, text);
     std::vector<float> latents(chunk.size());
-    const PatchGeometry geometry{config.in_channels,  frames,
-                                 height_,             width_,
-                                 config.patch_height, config.patch_width};
+    const PatchGeometry geometry{config.in_channels, frames, height_, width_, config.patch_height,
+                                 config.patch_width};
     ops_.unpatchify({geometry, 0, own_.count, rows.data(), latents.data()});
     return latents;
   }

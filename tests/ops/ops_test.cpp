@@ -14,8 +14,10 @@ class OpsContract : public ::testing::Test {
 };
 
 TEST_F(OpsContract, LinearChecksWidthsTypesAndGate) {
-  Tensor weight = Tensor::zeros(ElementType::f32, {6, 4}), x = Tensor::zeros(ElementType::f32, {3, 4});
-  Tensor narrow = Tensor::zeros(ElementType::f32, {3, 5}), y = Tensor::zeros(ElementType::f32, {3, 6});
+  Tensor weight = Tensor::zeros(ElementType::f32, {6, 4}),
+         x = Tensor::zeros(ElementType::f32, {3, 4});
+  Tensor narrow = Tensor::zeros(ElementType::f32, {3, 5}),
+         y = Tensor::zeros(ElementType::f32, {3, 6});
   Tensor half = Tensor::zeros(ElementType::bf16, {3, 4});
   const LinearWeight packed = ops_.pack(weight.view(), {}, ElementType::f32);
   EXPECT_EQ(packed.outputs(), 6);
@@ -30,7 +32,8 @@ TEST_F(OpsContract, LinearChecksWidthsTypesAndGate) {
 
 TEST_F(OpsContract, TheCacheChecksSlotsAndHeads) {
   KvStorage kv = ops_.make_kv({2, 8, 10, ElementType::f32});
-  Tensor k = Tensor::zeros(ElementType::f32, {4, 2, 8}), wrong = Tensor::zeros(ElementType::f32, {4, 3, 8});
+  Tensor k = Tensor::zeros(ElementType::f32, {4, 2, 8}),
+         wrong = Tensor::zeros(ElementType::f32, {4, 3, 8});
   EXPECT_NO_THROW(ops_.kv_store(kv, k.view(), k.view(), 6));
   EXPECT_THROW(ops_.kv_store(kv, k.view(), k.view(), 7), Error);
   EXPECT_THROW(ops_.kv_store(kv, wrong.view(), wrong.view(), 0), Error);

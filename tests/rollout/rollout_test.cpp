@@ -1,4 +1,5 @@
-// Whole videos on job groups of several sizes: order of events, counts of passes, failures, repeatability.
+// Whole videos on job groups of several sizes: order of events, counts of passes, failures,
+// repeatability.
 #include "rollout/rollout.hpp"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,8 @@
 namespace causeway::testing {
 namespace {
 
-const std::string checkpoint = std::string(CAUSEWAY_SOURCE_DIR) + "/tests/golden/oracle/tiny_diffusers";
+const std::string checkpoint =
+    std::string(CAUSEWAY_SOURCE_DIR) + "/tests/golden/oracle/tiny_diffusers";
 
 /// Keeps what arrives, and in which order.
 class Recorder final : public VideoSink {
@@ -33,7 +35,8 @@ class Recorder final : public VideoSink {
 
 class RolloutOnAGroup : public ::testing::Test {
  protected:
-  RolloutOnAGroup() : model_(checkpoint, "", ElementType::f32, open_backend(false)), group_(process().split(0)) {}
+  RolloutOnAGroup()
+      : model_(checkpoint, "", ElementType::f32, open_backend(false)), group_(process().split(0)) {}
   static VideoRequest request(std::int64_t latent_frames, std::uint64_t sample = 1) {
     VideoRequest request;
     request.seed = 3;
@@ -72,11 +75,13 @@ TEST_F(RolloutOnAGroup, TheExchangedBytesAreThoseOfTheFormula) {
   const std::int64_t tokens = 3 * 2 * 3;
   const std::int64_t layer = bytes_sent_per_layer(group_->size(), group_->rank(), config.heads,
                                                   config.head_dim(), tokens, 4);
-  const ChunkLayout layout(RankGrid(group_->size(), group_->rank(), config.heads), tokens, config.head_dim(), 4);
+  const ChunkLayout layout(RankGrid(group_->size(), group_->rank(), config.heads), tokens,
+                           config.head_dim(), 4);
   std::int64_t keys_and_values = 0;
   for (const auto bytes : layout.key_value().send_bytes) keys_and_values += bytes;
   // Eight full passes, and one refresh that ends after the last layer's keys and values.
-  EXPECT_EQ(report.exchanged_bytes, (8 * config.layers + config.layers - 1) * layer + keys_and_values);
+  EXPECT_EQ(report.exchanged_bytes,
+            (8 * config.layers + config.layers - 1) * layer + keys_and_values);
 }
 
 TEST_F(RolloutOnAGroup, TheSameRequestGivesTheSameBitsAndAnotherSampleOthers) {
@@ -129,8 +134,10 @@ TEST_F(RolloutOnAGroup, AnotherPromptFromTheSecondChunkOnChangesThatChunkOnly) {
   rollout.make(story, root() ? &switched : nullptr);
   if (!root()) return;
   const auto half = static_cast<std::ptrdiff_t>(recorder_.values().size() / 2);
-  EXPECT_TRUE(std::equal(recorder_.values().begin(), recorder_.values().begin() + half, switched.values().begin()));
-  EXPECT_FALSE(std::equal(recorder_.values().begin() + half, recorder_.values().end(), switched.values().begin() + half));
+  EXPECT_TRUE(std::equal(recorder_.values().begin(), recorder_.values().begin() + half,
+                         switched.values().begin()));
+  EXPECT_FALSE(std::equal(recorder_.values().begin() + half, recorder_.values().end(),
+                          switched.values().begin() + half));
 }
 
 TEST_F(RolloutOnAGroup, GivenLatentsAreKeptAndTheVideoGoesOnFromThem) {
@@ -142,7 +149,8 @@ TEST_F(RolloutOnAGroup, GivenLatentsAreKeptAndTheVideoGoesOnFromThem) {
   if (root()) more.initial_latents = recorder_.values().data();
   const VideoReport report = rollout.make(more, root() ? &extended : nullptr);
   EXPECT_EQ(report.passes, 1 + 4);
-  // One prefill pass at timestep 0 leaves what the refresh left: the second chunk has the same bits.
+  // One prefill pass at timestep 0 leaves what the refresh left: the second chunk has the same
+  // bits.
   if (root()) {
     EXPECT_EQ(extended.events, "L0 f1 f4 f4 L3 f4 f4 f4 ");
     EXPECT_EQ(extended.values(), recorder_.values());

@@ -22,7 +22,8 @@ double relative_l2(const A& a, const B& b) {
 }
 
 /// Normal numbers from a fixed seed; the same on every machine that has this standard library.
-inline std::vector<float> random_normal(std::size_t count, std::uint32_t seed, float deviation = 1.0f) {
+inline std::vector<float> random_normal(std::size_t count, std::uint32_t seed,
+                                        float deviation = 1.0f) {
   std::mt19937 engine(seed);
   std::normal_distribution<float> normal(0.0f, deviation);
   std::vector<float> values(count);

@@ -23,8 +23,8 @@ int main(int argc, char** argv) {
       class FailurePrinter : public ::testing::EmptyTestEventListener {
         void OnTestPartResult(const ::testing::TestPartResult& result) override {
           if (result.failed()) {
-            std::fprintf(stderr, "rank failure at %s:%d: %s\n", result.file_name(), result.line_number(),
-                         result.summary());
+            std::fprintf(stderr, "rank failure at %s:%d: %s\n", result.file_name(),
+                         result.line_number(), result.summary());
           }
         }
       };

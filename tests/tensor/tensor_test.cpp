@@ -28,7 +28,9 @@ TEST(Tensor, MovesItsMemoryAndLeavesNothingBehind) {
   void* data = first.data();
   Tensor second = std::move(first);
   EXPECT_EQ(second.data(), data);
-  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): what a move leaves is part of the contract
+  EXPECT_TRUE(
+      first
+          .empty());  // NOLINT(bugprone-use-after-move): what a move leaves is part of the contract
   second = Tensor(ElementType::f32, {1});
   EXPECT_EQ(second.size(), 1);
 }
