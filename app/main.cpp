@@ -3,6 +3,7 @@
 #include <exception>
 #include <string>
 
+#include "batch/batch.hpp"
 #include "core/core.hpp"
 #include "options.hpp"
 
@@ -29,7 +30,7 @@ int run(int& argc, char**& argv) {
   if (command == "generate") return causeway::generate_command(arguments, &argc, &argv);
   if (command == "inspect") return causeway::inspect_command(arguments);
   if (command == "--version" || command == "version") {
-    std::fputs(causeway::build_description().c_str(), stdout);
+    std::fputs(causeway::program_description().c_str(), stdout);
     return 0;
   }
   if (command == "--help" || command == "-h" || command == "help") {

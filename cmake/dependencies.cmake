@@ -3,6 +3,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 set(MPI_CXX_SKIP_MPICXX TRUE)  # the C++ bindings of MPI do not link with MPI_C users
+set(MPI_DETERMINE_LIBRARY_VERSION TRUE)
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
 find_package(fmt REQUIRED)
 find_package(yaml-cpp REQUIRED)
@@ -47,8 +48,9 @@ if(Git_FOUND)
     set(CAUSEWAY_COMMIT ${git_commit})
   endif()
 endif()
+string(REGEX MATCH "^[^,\n]*" mpi_library "${MPI_CXX_LIBRARY_VERSION_STRING}")
 string(JOIN ", " CAUSEWAY_LIBRARIES_TEXT
-  "MPI ${MPI_CXX_VERSION}" "oneDNN ${dnnl_VERSION}" "HDF5 ${hdf5_VERSION}"
+  "MPI ${MPI_CXX_VERSION} (${mpi_library})" "oneDNN ${dnnl_VERSION}" "HDF5 ${hdf5_VERSION}"
   "libavcodec ${libav_libavcodec_VERSION}" "libavformat ${libav_libavformat_VERSION}"
   "libswscale ${libav_libswscale_VERSION}" "yaml-cpp ${yaml-cpp_VERSION}"
   "Boost ${Boost_VERSION_STRING}" "fmt ${fmt_VERSION}" "nlohmann-json ${nlohmann_json_VERSION}"

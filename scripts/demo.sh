@@ -37,7 +37,10 @@ run_under_mpi() {
   export OMPI_MCA_mpi_yield_when_idle=1               # a waiting rank leaves its core to the others
   export OMPI_MCA_btl_vader_single_copy_mechanism=none # containers forbid reading another process's memory
   export OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
-  mpirun -n "$ranks" --oversubscribe --bind-to none "$@" </dev/null
+  export CAUSEWAY_PROGRESS="${CAUSEWAY_PROGRESS:-auto}"
+  # Ranks see a pipe where the terminal is, so the live line has to be asked for.
+  if [[ -t 2 && "$CAUSEWAY_PROGRESS" == auto ]]; then CAUSEWAY_PROGRESS=live; fi
+  mpirun -n "$ranks" --oversubscribe --bind-to none -x CAUSEWAY_PROGRESS "$@" </dev/null
 }
 
 list_results() {

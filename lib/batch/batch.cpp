@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <functional>
 #include <future>
 #include <nlohmann/json.hpp>
 
@@ -16,16 +18,12 @@
 #include "batch/config_printer.hpp"
 #include "batch/group_runner.hpp"
 #include "batch/run_observer.hpp"
+#include "core/build_info.hpp"
+#include "core/clock.hpp"
 #include "model/model.hpp"
 
 namespace causeway {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Threads of this rank: as configured, else OMP_NUM_THREADS, else its share of the node's cores
 /// (no more than the launcher has bound it to).
@@ -65,6 +63,14 @@ Work plan_work(const Config& config, const BatchOptions& options, const RunDirec
   return work;
 }
 
+/// Opens the encoder once, so that what it refuses ends the run before it starts. Throws
+/// Error(usage).
+void check_encoding(const Config& config) {
+  if (!config.encoding.save) return;
+  const auto path = std::filesystem::temp_directory_path() / "causeway-encoder-check.mp4";
+  const VideoWriter writer(video_settings(config, path));
+}
+
 class Batch {
  public:
   Batch(Process& process, const BatchOptions& options)
@@ -78,7 +84,11 @@ class Batch {
     read_configuration();
     prepare_model();
     if (options_.dry_run) return describe();
-    provenance_.checkpoint_hash = world_.broadcast(root() ? hash_.get() : std::string(), 0);
+    std::string hash;
+    collectively(world_, [&] {
+      if (root()) hash = hash_.get();
+    });
+    provenance_.checkpoint_hash = world_.broadcast(hash, 0);
     start_up_seconds_ = seconds_since(start_);
     start_ = Clock::now();
     return make_videos();
@@ -91,8 +101,10 @@ class Batch {
     std::string text;
     collectively(world_, [&] {
       if (!root()) return;
-      config_ = read_config(options_.config_file, options_.overrides);
-      check_ranks(config_, world_.size());
+      ConfigOverrides overrides = options_.overrides;
+      overrides.ranks = world_.size();
+      config_ = read_config(options_.config_file, overrides);
+      check_encoding(config_);
       require(!config_.prompts.empty(), ExitCode::usage,
               "no prompt list: the configuration has no 'prompts' and the command line no "
               "--prompts FILE");
@@ -100,8 +112,8 @@ class Batch {
           !config_.output.empty() || options_.dry_run, ExitCode::usage,
           "no output folder: the configuration has no 'output' and the command line no --out DIR");
       directory_ = RunDirectory(config_.output);
-      work_ = plan_work(config_, options_, directory_);
       directory_.check(config_);
+      work_ = plan_work(config_, options_, directory_);
       text = print_config(config_);
     });
     text = world_.broadcast(text, 0);
@@ -124,11 +136,15 @@ class Batch {
                                        config_.model.precision, ops);
       // The group's first rank alone encodes text and decodes; dry runs look at all parts, too.
       if (group_->rank() == 0) model_->prepare_text();
-      if (options_.dry_run) return;
+      if (options_.dry_run) {
+        model_->check();
+        return;
+      }
       // Hashing reads the same files as loading does, so the disk is read once.
-      if (root())
+      if (root()) {
         hash_ =
             std::async(std::launch::async, [this] { return checkpoint_hash(model_->folder()); });
+      }
       model_->transformer();
       if (group_->rank() == 0 && config_.encoding.save) model_->vae_decoder();
     });
@@ -169,11 +185,13 @@ class Batch {
           },
           *observer);
     }
-    GroupRunner runner(config_, directory_, provenance_, *model_, *group_,
-                       QueueClient(process_.mailbox(), world_.rank() / group_size_));
-    run_or_abort(runner);
-    RankReport mine = count(runner);
-    const auto messages = world_.gather(to_message(mine), 0);
+    std::vector<std::string> messages;
+    or_abort([&] {
+      GroupRunner runner(config_, directory_, provenance_, *model_, *group_,
+                         QueueClient(process_.mailbox(), world_.rank() / group_size_));
+      runner.run();
+      messages = world_.gather(to_message(count(runner)), 0);
+    });
     auto code = static_cast<std::int64_t>(ExitCode::success);
     collectively(world_, [&] {
       if (root()) code = static_cast<std::int64_t>(close(*server, *observer, messages));
@@ -183,9 +201,9 @@ class Batch {
   }
 
   /// Past this point ranks wait for each other: whoever fails alone must end the run for all.
-  void run_or_abort(GroupRunner& runner) {
+  void or_abort(const std::function<void()>& work) {
     try {
-      runner.run();
+      work();
     } catch (const Error& error) {
       fmt::print(stderr, "causeway: rank {} on {}: {}\n", world_.rank(), process_.host_name(),
                  error.what());
@@ -214,7 +232,13 @@ class Batch {
 
   ExitCode close(QueueServer& server, RunObserver& observer,
                  const std::vector<std::string>& messages) {
-    server.join();
+    // What the queue's thread stumbled over is told after the report is written.
+    std::exception_ptr problem;
+    try {
+      server.join();
+    } catch (...) {
+      problem = std::current_exception();
+    }
     observer.finish();
     RunReport report;
     report.started = started_;
@@ -237,15 +261,20 @@ class Batch {
       if (result.done) {
         report.first_frame.push_back(
             nlohmann::json::parse(result.details).at("first_frame").get<double>());
-      } else {
+      } else if (result.code == ExitCode::internal || result.code == ExitCode::output) {
+        // Not the sample's own fault: a bug of ours, or a disk that takes nothing more.
+        if (code != ExitCode::internal) code = result.code;
+      } else if (code == ExitCode::success) {
         code = ExitCode::some_samples_failed;
       }
     }
-    if (server.left() > 0) code = ExitCode::output;
+    if (server.left() > 0 && code != ExitCode::internal) code = ExitCode::output;
     write_text_atomically(directory_.report(), report_json(report));
     observer.log(fmt::format("end: exit code {}", static_cast<int>(code)));
     fmt::print("\n{}\nvideos and latents  {}\nreport              {}\n", report_table(report),
                directory_.samples().string(), directory_.report().string());
+    std::fflush(stdout);
+    if (problem) std::rethrow_exception(problem);
     return code;
   }
 
@@ -266,6 +295,8 @@ class Batch {
 };
 
 }  // namespace
+
+std::string program_description() { return build_description() + output_capabilities(); }
 
 ExitCode run_batch(Process& process, const BatchOptions& options) {
   return Batch(process, options).run();

@@ -18,6 +18,9 @@ struct BatchOptions {
   bool dry_run = false;              ///< check everything, say what would be done, write nothing
 };
 
+/// The text of `causeway --version`: how the program was built, and what its libraries offer here.
+std::string program_description();
+
 /// Runs one batch on all ranks of `process`; collective. Rank 0 prints progress to standard error
 /// and the closing table to standard output. Returns `success`, `some_samples_failed`, or the code
 /// of what stopped the run early. Throws AgreedError on all ranks where the batch cannot start.

@@ -69,23 +69,21 @@ int resolved_group_size(const Config& config, int ranks) {
   return config.parallel.group_size == 0 ? ranks : config.parallel.group_size;
 }
 
-void check_ranks(const Config& config, int ranks) {
+std::string group_size_problem(const Config& config, int ranks) {
   expects(ranks >= 1, "a job has one rank or more");
   const int group = resolved_group_size(config, ranks);
-  if (ranks % group == 0) return;
+  if (ranks % group == 0) return "";
   int below = std::min(group, ranks);
   while (ranks % below != 0) --below;
   int above = group;
   while (above < ranks && ranks % above != 0) ++above;
   const auto place = config.places.find("parallel.group_size");
-  fail(ExitCode::usage,
-       "{}parallel.group_size: {} (does not divide the {} rank{} of this job into equal job "
-       "groups); "
-       "nearest valid: {}",
-       place == config.places.end() ? "" : place->second + ": ", group, ranks,
-       ranks == 1 ? "" : "s",
-       above <= ranks && above != below ? fmt::format("{} or {}", below, above)
-                                        : fmt::format("{}", below));
+  return fmt::format(
+      "{}parallel.group_size: {} (does not divide the {} rank{} of this job into equal job "
+      "groups); nearest valid: {}",
+      place == config.places.end() ? "" : place->second + ": ", group, ranks, ranks == 1 ? "" : "s",
+      above <= ranks && above != below ? fmt::format("{} or {}", below, above)
+                                       : fmt::format("{}", below));
 }
 
 }  // namespace causeway

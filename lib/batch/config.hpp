@@ -107,7 +107,8 @@ std::string frame_count_problem(int frames, const RolloutConfig& rollout);
 /// Ranks per job group where the job has `ranks` ranks: `parallel.group_size` with 0 resolved.
 int resolved_group_size(const Config& config, int ranks);
 
-/// Throws Error(usage) unless the group size divides `ranks`; names the nearest divisors.
-void check_ranks(const Config& config, int ranks);
+/// Where and why the group size does not divide `ranks`, with the nearest divisors; empty if it
+/// does.
+std::string group_size_problem(const Config& config, int ranks);
 
 }  // namespace causeway

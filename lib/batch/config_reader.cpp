@@ -91,6 +91,7 @@ class Reader {
 
   void overrides(const ConfigOverrides& overrides) {
     may_be_incomplete_ = overrides.may_be_incomplete;
+    ranks_ = overrides.ranks;
     for (std::size_t i = 0; i < overrides.set.size(); ++i)
       set(overrides.set[i], static_cast<long>(i));
     const auto path = [&](const char* key, const char* option,
@@ -121,6 +122,12 @@ class Reader {
       config.places[key.path] = value.place;
     }
     check_combinations(config, written_, broken, problems_);
+    if (ranks_ && !broken["parallel.group_size"]) {
+      if (const auto problem = group_size_problem(config, *ranks_); !problem.empty()) {
+        const auto found = written_.find("parallel.group_size");
+        problems_.add(found == written_.end() ? 0 : found->second.line, problem);
+      }
+    }
     return config;
   }
 
@@ -244,6 +251,7 @@ class Reader {
   std::map<std::string, ConfigValue> written_;  ///< by key path
   bool unreadable_ = false;
   bool may_be_incomplete_ = false;
+  std::optional<int> ranks_;
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ struct ConfigOverrides {
       set;  ///< "key.path=value", as after --set; of equal keys the last counts
   std::optional<std::string> prompts;  ///< --prompts FILE
   std::optional<std::string> output;   ///< --out DIR
+  std::optional<int> ranks;            ///< of the job; the group size must divide them
   bool may_be_incomplete = false;  ///< keys without a default may be missing (to be shown, not run)
 };
 

@@ -2,19 +2,13 @@
 #include "batch/group_runner.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "core/clock.hpp"
 #include "output/output.hpp"
 
 namespace causeway {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Latent frames that a given clip of `frames` frames can contribute: the largest count that fills
 /// whole chunks and leaves something to generate; 0 if there is none.
@@ -29,13 +23,14 @@ std::int64_t usable_latent_frames(std::int64_t frames, std::int64_t total, const
   return usable;
 }
 
-std::string timing_json(const VideoReport& report, double writing) {
+/// `encoding` seconds were spent by the sink while the video grew, `writing` in all.
+std::string timing_json(const VideoReport& report, double encoding, double writing) {
   const nlohmann::ordered_json json = {{"text", report.text},
                                        {"prefill", report.prefill},
                                        {"denoise", report.denoise},
                                        {"refresh", report.refresh},
                                        {"exchange", report.exchange},
-                                       {"decode", std::max(0.0, report.decode - writing)},
+                                       {"decode", std::max(0.0, report.decode - encoding)},
                                        {"write", writing},
                                        {"first_frame", report.first_frame},
                                        {"total", report.total},
@@ -111,13 +106,21 @@ void GroupRunner::prepare_initial_video(SampleJob& job) {
     const std::int64_t total = latent_frames(static_cast<int>(job.frames));
     const VideoFrames given = read_frames(job.video, job.frames);
     job.initial_frames = usable_latent_frames(given.count, total, vae, settings);
+    const auto spans = chunk_spans(total, settings);
     require(job.initial_frames > 0, ExitCode::input,
             "'{}' has {} frames: too few for a video of {} frames to go on from (the given part "
             "must fill whole "
             "chunks: {} frames or more here); give a longer clip or set "
             "rollout.independent_first_frame",
-            job.video, given.count, job.frames,
-            vae.frames(chunk_spans(total, settings).front().frames));
+            job.video, given.count, job.frames, vae.frames(spans.front().frames));
+    const std::int64_t chunks_left = std::count_if(
+        spans.begin(), spans.end(),
+        [&](const ChunkSpan& span) { return span.first_frame >= job.initial_frames; });
+    require(
+        job.prompts.back().first_chunk < chunks_left, ExitCode::input,
+        "'{}' leaves {} chunks to generate, so the prompt from chunk {} on would never be seen; "
+        "make the video longer or take that prompt away",
+        job.video, chunks_left, job.prompts.back().first_chunk);
     VideoFrames frames = given.height == config_.video.height && given.width == config_.video.width
                              ? given
                              : resize_frames(given, config_.video.height, config_.video.width);
@@ -127,6 +130,9 @@ void GroupRunner::prepare_initial_video(SampleJob& job) {
   } catch (const Error& error) {
     job.problem = error.what();
     job.problem_code = static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    job.problem = fmt::format("'{}' cannot be used ({})", job.video, error.what());
+    job.problem_code = static_cast<int>(ExitCode::device);
   }
 }
 
@@ -162,8 +168,9 @@ SampleResult GroupRunner::make(const SampleJob& job) {
                                             request.latent_width};
     const auto writer = start_writer(job, shape);
     const VideoReport report = rollout_.make(request, writer.get());
-    if (writer) publish(*writer, report, result);
-    count(report, writer ? writer->seconds() : 0.0);
+    const double encoding = writer ? writer->seconds() : 0.0;
+    if (writer) publish(*writer, report, encoding, result);
+    count(report, encoding, writer ? writer->seconds() : 0.0);
     result.done = true;
   } catch (const VideoFailed& error) {
     result.code = error.code();
@@ -186,30 +193,39 @@ std::unique_ptr<SampleWriter> GroupRunner::start_writer(
     } catch (const Error& error) {
       code = error.code();
       problem = error.what();
+    } catch (const std::exception& error) {
+      code = ExitCode::device;
+      problem = fmt::format("the sample cannot be started ({})", error.what());
     }
   }
   if (!group_.all_agree(problem.empty())) throw VideoFailed(code, problem);
   return writer;
 }
 
-void GroupRunner::publish(SampleWriter& writer, const VideoReport& report, SampleResult& result) {
+void GroupRunner::publish(SampleWriter& writer, const VideoReport& report, double encoding,
+                          SampleResult& result) {
   for (const auto& prompt : report.truncated) {
-    result.notice += fmt::format(
-        "the prompt has more tokens than the text encoder sees ({}), its end is ignored: "
-        "\"{:.60}…\"",
-        model_.transformer_config().text_length, prompt);
+    result.notice +=
+        (result.notice.empty() ? "" : "; ") +
+        fmt::format(
+            "the prompt has more tokens than the text encoder sees ({}), its end is ignored: "
+            "\"{:.60}…\"",
+            model_.transformer_config().text_length, prompt);
   }
   // The other ranks already wait for the next sample: a failure here concerns this one alone.
   try {
-    writer.publish(timing_json(report, writer.seconds()));
+    writer.publish(timing_json(report, encoding, encoding));
   } catch (const Error& error) {
     throw VideoFailed(error.code(), error.what());
+  } catch (const std::exception& error) {
+    throw VideoFailed(ExitCode::output,
+                      fmt::format("the files cannot be written ({})", error.what()));
   }
-  result.details = timing_json(report, writer.seconds());
+  result.details = timing_json(report, encoding, writer.seconds());
   result.frames = writer.frame_count();
 }
 
-void GroupRunner::count(const VideoReport& report, double writing) {
+void GroupRunner::count(const VideoReport& report, double encoding, double writing) {
   ++videos_;
   seconds_["text"] += report.text;
   seconds_["prefill"] += report.prefill;
@@ -218,7 +234,7 @@ void GroupRunner::count(const VideoReport& report, double writing) {
   seconds_["exchange"] += report.exchange;
   seconds_["group_wait"] += report.group_wait;
   if (group_.rank() == 0) {
-    seconds_["decode"] += std::max(0.0, report.decode - writing);
+    seconds_["decode"] += std::max(0.0, report.decode - encoding);
     seconds_["write"] += writing;
   }
   kv_cache_ = std::max(kv_cache_, report.kv_bytes);

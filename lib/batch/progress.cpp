@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace causeway {
 
@@ -23,13 +24,22 @@ std::string readable_bytes(double bytes) {
   return fmt::format("{:.2f} TB", bytes);
 }
 
+/// A launcher hides the terminal behind a pipe; CAUSEWAY_PROGRESS=live or plain then says what is
+/// wanted.
+static bool wants_live_line(std::FILE* stream) {
+  const char* wish = std::getenv("CAUSEWAY_PROGRESS");
+  if (wish != nullptr && std::string(wish) == "live") return true;
+  if (wish != nullptr && std::string(wish) == "plain") return false;
+  return isatty(fileno(stream)) != 0;
+}
+
 Progress::Progress(std::size_t samples, std::size_t already_done, std::int64_t expected_frames,
                    std::FILE* stream)
     : samples_(samples),
       already_done_(already_done),
       expected_frames_(expected_frames),
       stream_(stream),
-      terminal_(isatty(fileno(stream)) != 0),
+      terminal_(wants_live_line(stream)),
       start_(std::chrono::steady_clock::now()),
       last_draw_(start_) {}
 

@@ -92,17 +92,22 @@ Json sample_json(const RunReport& report, const Totals& totals) {
 
 constexpr const char* protocol =
     "Wall-clock seconds of a monotonic clock on each rank. 'seconds' runs from the first sample "
-    "that is taken to "
-    "the last file that is published; start-up (reading, checking, loading, hashing the "
+    "that is taken "
+    "to the last file that is published; start-up (reading, checking, loading, hashing the "
     "checkpoint) is apart. "
-    "Stage seconds are sums over ranks, shares are of all ranks' stage seconds; 'exchange' is the "
-    "part of prefill, "
-    "denoise and refresh spent in exchanges between ranks, waiting included; 'wait' is time "
-    "without a sample, "
-    "'group_wait' that of ranks whose group's first rank decodes. First-frame latency: "
-    "from a job group's start on a video until the frames of its first chunk are decoded. Videos "
-    "per hour and "
-    "frames per second count finished videos over 'seconds'. No run was left out or warmed up.";
+    "Stage seconds are sums over ranks and over finished videos, shares are of all ranks' stage "
+    "seconds; "
+    "'exchange' is the part of prefill, denoise and refresh spent in exchanges between ranks, "
+    "waiting included; "
+    "'wait' is time without a sample, or while the group's first rank reads a given video; "
+    "'group_wait' that of "
+    "ranks whose group's first rank decodes; 'text' includes waiting for it to encode. First-frame "
+    "latency: from a "
+    "job group's start on a video until its first chunk is decoded (a given first chunk counts; "
+    "without an MP4, "
+    "until its latents are final). Videos per hour and frames per second count finished videos "
+    "over 'seconds'. No "
+    "run was left out or warmed up.";
 
 }  // namespace
 
@@ -176,6 +181,7 @@ std::string report_table(const RunReport& report) {
   text += fmt::format("time         {} (start-up {})\n", readable_seconds(report.seconds),
                       readable_seconds(report.start_up_seconds));
   if (totals.done > 0) {
+    text += fmt::format("frames       {} of {} videos\n", totals.frames, totals.done);
     text += fmt::format("speed        {:.3g} frames/s, {:.4g} videos/hour\n",
                         static_cast<double>(totals.frames) / seconds,
                         3600.0 * static_cast<double>(totals.done) / seconds);
@@ -185,7 +191,7 @@ std::string report_table(const RunReport& report) {
   for (const auto& [stage, spent] : totals.stages) {
     text += fmt::format("  {:<11}{:>10.2f} s {:>6.1f} %{}\n", stage, spent,
                         totals.stage_seconds > 0 ? 100.0 * spent / totals.stage_seconds : 0.0,
-                        stage == "exchange" ? "  (inside denoise and refresh)" : "");
+                        stage == "exchange" ? "  (inside prefill, denoise, refresh)" : "");
   }
   text +=
       fmt::format("exchanged    {} over {} ranks in {} groups\n",

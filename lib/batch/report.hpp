@@ -48,7 +48,6 @@ struct RunReport {
   std::vector<std::string> ids;       ///< of all samples in the plan, by number
   std::vector<double> first_frame;    ///< seconds per video
   std::vector<RankReport> rank_reports;
-  const Config* config = nullptr;
 };
 
 /// JSON text with a newline at the end.

@@ -2,11 +2,16 @@
 #include "batch/run_directory.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <system_error>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "batch/config_printer.hpp"
 #include "batch/config_reader.hpp"
@@ -30,16 +35,33 @@ std::string what_differs(const Config& before, const Config& now) {
 std::unordered_set<std::string> finished_files(const fs::path& samples) {
   std::unordered_set<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator folder(samples, error), end; !error && folder != end;
-       folder.increment(error)) {
-    if (!folder->is_directory(error)) continue;
-    for (fs::directory_iterator file(folder->path(), error), last; !error && file != last;
-         file.increment(error)) {
-      std::string name = file->path().filename().string();
-      if (!name.starts_with('.')) names.insert(std::move(name));
+  if (!fs::exists(samples, error)) return names;
+  try {
+    for (const auto& folder : fs::directory_iterator(samples)) {
+      if (!folder.is_directory()) continue;
+      for (const auto& file : fs::directory_iterator(folder.path())) {
+        std::string name = file.path().filename().string();
+        if (!name.starts_with('.')) names.insert(std::move(name));
+      }
     }
+  } catch (const fs::filesystem_error& problem) {
+    fail(ExitCode::output, "cannot see which samples are done: {}; check the output folder",
+         problem.what());
   }
   return names;
+}
+
+/// From a sample's id to the content it was made from; lines that a crash cut off are skipped.
+std::unordered_map<std::string, std::string> journalled(const fs::path& journal) {
+  std::unordered_map<std::string, std::string> contents;
+  std::ifstream lines(journal);
+  for (std::string line; std::getline(lines, line);) {
+    const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!entry.is_object() || !entry.contains("id") || !entry.contains("content")) continue;
+    if (!entry["id"].is_string() || !entry["content"].is_string()) continue;
+    contents[entry["id"].get<std::string>()] = entry["content"].get<std::string>();
+  }
+  return contents;
 }
 
 }  // namespace
@@ -64,17 +86,41 @@ std::vector<bool> RunDirectory::done(const SamplePlan& plan, const Config& confi
   const auto files = finished_files(samples());
   std::vector<bool> done(plan.samples.size(), false);
   if (files.empty()) return done;
+  const auto contents = journalled(journal());
   for (std::size_t i = 0; i < done.size(); ++i) {
     const std::string& id = plan.samples[i].id;
     done[i] = (!config.latents.save || files.count(id + ".h5") != 0) &&
               (!config.encoding.save || files.count(id + ".mp4") != 0);
+    const auto entry = contents.find(id);
+    require(
+        !done[i] || entry == contents.end() || entry->second == content_of(plan, plan.samples[i]),
+        ExitCode::usage,
+        "sample '{}' in '{}' was made from another line than the prompt list has now; give the "
+        "line another "
+        "id, or remove the sample's files",
+        id, root_.string());
   }
   return done;
 }
 
+std::string content_of(const SamplePlan& plan, const Sample& sample) {
+  return fmt::format("{:016x}", plan.prompt_of(sample).content_hash);
+}
+
 Journal::Journal(const fs::path& path) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_output("open", path_, errno);
+  // File systems without locks answer with another error; there the user must take care.
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(std::exchange(descriptor_, -1));
+    fail(ExitCode::usage,
+         "another run is writing into '{}'; wait for its end or choose another folder",
+         path.parent_path().string());
+  }
+  // A line that a crash cut off must not swallow the next one.
+  const off_t size = ::lseek(descriptor_, 0, SEEK_END);
+  char last = '\n';
+  if (size > 0 && ::pread(descriptor_, &last, 1, size - 1) == 1 && last != '\n') append("");
 }
 
 Journal::~Journal() {

@@ -38,13 +38,19 @@ class RunDirectory {
   /// For each sample of the plan whether all files that `config` asks for are there. A sample that
   /// an earlier run put into another folder (the list has changed since) counts as done where it
   /// lies.
+  /// Throws Error(usage) where the journal says that an id was made from another line than the list
+  /// has now.
   std::vector<bool> done(const SamplePlan& plan, const Config& config) const;
 
  private:
   std::filesystem::path root_;
 };
 
-/// Appends lines to a file, each on disk before the call returns. Throws Error(output).
+/// What a sample's line asks for, as the journal keeps it (16 hexadecimal digits).
+std::string content_of(const SamplePlan& plan, const Sample& sample);
+
+/// Appends lines to a file, each on disk before the call returns. Nobody else can have the same
+/// file open as a journal meanwhile. Throws Error(output), Error(usage) where another run has it.
 class Journal {
  public:
   explicit Journal(const std::filesystem::path& path);

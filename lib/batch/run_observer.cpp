@@ -36,14 +36,12 @@ void RunObserver::progressed(std::int64_t frames) { progress_.frames_decoded(fra
 void RunObserver::ended(const SampleResult& result) {
   const Sample& sample = plan_.samples.at(result.number);
   results_.push_back(result);
-  if (!result.notice.empty()) {
-    progress_.say(sample.id + ": " + result.notice);
-    log(sample.id + ": " + result.notice);
-  }
   if (result.done) {
     const std::string stem = "samples/" + sample_stem(sample, config_.files_per_folder);
-    nlohmann::ordered_json entry = {
-        {"id", sample.id}, {"index", sample.index}, {"finished", utc_now()}};
+    nlohmann::ordered_json entry = {{"id", sample.id},
+                                    {"index", sample.index},
+                                    {"content", content_of(plan_, sample)},
+                                    {"finished", utc_now()}};
     if (config_.latents.save) entry["latents"] = stem + ".h5";
     if (config_.encoding.save) entry["video"] = stem + ".mp4";
     entry["frames"] = result.frames;
@@ -54,6 +52,10 @@ void RunObserver::ended(const SampleResult& result) {
   } else {
     progress_.say(fmt::format("sample {} failed: {}", sample.id, result.problem));
     log(fmt::format("failed {}: {}", sample.id, result.problem));
+  }
+  if (!result.notice.empty()) {
+    progress_.say(sample.id + ": " + result.notice);
+    log(sample.id + ": " + result.notice);
   }
   progress_.sample_ended(result.done);
 }

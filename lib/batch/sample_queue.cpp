@@ -76,35 +76,27 @@ void QueueServer::answer(const Message& message) {
     observer_.progressed(request["progress"].get<std::int64_t>());
     return;
   }
-  const bool nothing_left = stopped_ || waiting_.empty();
   Json reply = {{"end", true}};
-  std::optional<std::size_t> taken;
-  if (!nothing_left) {
-    taken = waiting_.front();
-    waiting_.pop_front();
-    reply = {{"sample", text_of_(*taken)}};
-  } else {
-    --groups_open_;
-  }
   std::exception_ptr problem;
   try {
     if (request.contains("result")) {
       const SampleResult result = result_from(request["result"]);
       // A disk that is full or gone fails every later sample too: stop handing out, keep what is
       // done.
-      if (!result.done && result.code == ExitCode::output && taken) {
-        waiting_.push_front(*taken);
-        taken.reset();
-        stopped_ = true;
-        --groups_open_;
-        reply = {{"end", true}};
-      }
+      if (!result.done && result.code == ExitCode::output) stopped_ = true;
       observer_.ended(result);
     }
-    if (taken) observer_.taken(*taken, request.at("group").get<int>());
+    if (!stopped_ && !waiting_.empty()) {
+      const std::size_t number = waiting_.front();
+      observer_.taken(number, request.at("group").get<int>());
+      reply = {{"sample", text_of_(number)}};
+      waiting_.pop_front();
+    }
   } catch (...) {
     problem = std::current_exception();
   }
+  // Whatever went wrong here, the group that asked gets an answer.
+  if (!reply.contains("sample")) --groups_open_;
   mailbox_.send(message.from, Mailbox::Lane::answer, dump(reply));
   if (problem) std::rethrow_exception(problem);
 }

@@ -2,10 +2,10 @@
 #include "batch/sample_writer.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "core/build_info.hpp"
+#include "core/clock.hpp"
 
 namespace causeway {
 namespace {
@@ -13,16 +13,14 @@ namespace {
 /// Adds the time until its end to `total`.
 class Timer {
  public:
-  explicit Timer(double& total) : total_(total), start_(std::chrono::steady_clock::now()) {}
-  ~Timer() {
-    total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
+  explicit Timer(double& total) : total_(total), start_(Clock::now()) {}
+  ~Timer() { total_ += seconds_since(start_); }
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
  private:
   double& total_;
-  std::chrono::steady_clock::time_point start_;
+  Clock::time_point start_;
 };
 
 LatentsType stored_type(ElementType type) {
@@ -36,8 +34,9 @@ LatentsType stored_type(ElementType type) {
   }
 }
 
-VideoSettings video_settings(const Config& config, const std::filesystem::path& path,
-                             const SampleJob& job) {
+}  // namespace
+
+VideoSettings video_settings(const Config& config, const std::filesystem::path& path) {
   VideoSettings settings;
   settings.path = path;
   settings.width = config.video.width;
@@ -47,12 +46,8 @@ VideoSettings video_settings(const Config& config, const std::filesystem::path& 
   settings.crf = config.encoding.crf;
   settings.preset = config.encoding.preset;
   settings.options.assign(config.encoding.options.begin(), config.encoding.options.end());
-  settings.title = job.id;
-  settings.comment = prompt_text(job);
   return settings;
 }
-
-}  // namespace
 
 std::string prompt_text(const SampleJob& job) {
   if (job.prompts.size() == 1) return job.prompts.front().text;
@@ -75,7 +70,12 @@ SampleWriter::SampleWriter(const Config& config, const RunDirectory& directory,
   if (config.latents.save) {
     latents_.resize(static_cast<std::size_t>(shape_[0] * shape_[1] * shape_[2] * shape_[3]));
   }
-  if (config.encoding.save) video_.emplace(video_settings(config, directory.video(job.stem), job));
+  if (config.encoding.save) {
+    VideoSettings settings = video_settings(config, directory.video(job.stem));
+    settings.title = job.id;
+    settings.comment = prompt_text(job);
+    video_.emplace(settings);
+  }
 }
 
 void SampleWriter::latents(const ChunkSpan& span, ConstView chunk) {
@@ -122,7 +122,13 @@ void SampleWriter::publish(const std::string& timings) {
     write_latents(directory_.latents(job_.stem),
                   {shape_, latents_, stored_type(config_.latents.type), attributes(timings)});
   }
-  if (video_) video_->publish();
+  if (video_) {
+    video_->publish();
+    return;
+  }
+  // Without an MP4 nothing was decoded; the video's frames count when its latents are there.
+  frame_count_ = job_.frames;
+  on_frames_(frame_count_);
 }
 
 }  // namespace causeway

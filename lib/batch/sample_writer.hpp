@@ -52,6 +52,9 @@ class SampleWriter final : public VideoSink {
   double seconds_ = 0;
 };
 
+/// How the configuration wants its videos encoded.
+VideoSettings video_settings(const Config& config, const std::filesystem::path& path);
+
 /// The prompt of a sample as its files keep it: the text, or a JSON list of [first chunk, text].
 std::string prompt_text(const SampleJob& job);
 

@@ -2,6 +2,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -22,10 +23,16 @@ void add_file(XXH3_state_t* state, const std::string& path, std::vector<char>& b
   std::ifstream file(path, std::ios::binary);
   require(file.good(), ExitCode::input, "cannot read '{}' to hash it; check that it is still there",
           path);
+  std::uint64_t bytes = 0;
   while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) ||
          file.gcount() > 0) {
     XXH3_128bits_update(state, buffer.data(), static_cast<std::size_t>(file.gcount()));
+    bytes += static_cast<std::uint64_t>(file.gcount());
   }
+  require(!file.bad(), ExitCode::input, "reading '{}' to hash it failed; check the file system",
+          path);
+  // The length keeps the bytes of neighbouring files apart.
+  XXH3_128bits_update(state, &bytes, sizeof bytes);
 }
 
 }  // namespace

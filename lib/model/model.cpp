@@ -39,6 +39,11 @@ Model::Model(const std::string& path, const std::string& transformer_file, Eleme
           folder_.path, vae_config_.z_dim, transformer_config_.in_channels);
 }
 
+void Model::check() const {
+  folder_.transformer->check_exactly(transformer_tensor_shapes(transformer_config_));
+  check_vae_tensors(*folder_.vae, vae_config_);
+}
+
 Transformer& Model::transformer() {
   if (!transformer_) {
     transformer_ =

@@ -42,6 +42,8 @@ class Model {
   const TransformerConfig& transformer_config() const { return transformer_config_; }
   const VaeConfig& vae_config() const { return vae_config_; }
 
+  /// Names and shapes of all tensors of transformer and VAE, without reading them.
+  void check() const;
   Transformer& transformer();
   VaeDecoder& vae_decoder();
   VaeEncoder& vae_encoder();

@@ -1,9 +1,9 @@
 // One pass of the causal DiT over a chunk, layer by layer.
 #include "model/transformer.hpp"
 
-#include <chrono>
 #include <cmath>
 
+#include "core/clock.hpp"
 #include "model/rope.hpp"
 
 namespace causeway {
@@ -218,10 +218,9 @@ void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer,
 void Transformer::exchange(Communicator& group, const Exchange& plan, const Tensor& send,
                            Tensor& receive) {
   if (group.size() == 1) return;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   group.exchange(plan, send.data(), receive.data());
-  exchange_seconds_ +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  exchange_seconds_ += seconds_since(start);
 }
 
 }  // namespace causeway

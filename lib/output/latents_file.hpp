@@ -23,9 +23,6 @@ using AttributeValue = std::variant<std::string, std::int64_t, std::uint64_t, do
 /// Name and value, in the order in which they are stored and listed. Strings are UTF-8.
 using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 
-/// The attribute of that name, or nullptr.
-const AttributeValue* find_attribute(const Attributes& attributes, std::string_view name);
-
 /// The names under which every file of ours says where it came from.
 namespace latents_attribute {
 inline constexpr const char* id = "id";

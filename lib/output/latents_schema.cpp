@@ -19,13 +19,6 @@ std::string_view name_of(LatentsType type) {
   return {};
 }
 
-const AttributeValue* find_attribute(const Attributes& attributes, std::string_view name) {
-  for (const auto& [key, value] : attributes) {
-    if (key == name) return &value;
-  }
-  return nullptr;
-}
-
 }  // namespace causeway
 
 namespace causeway::latents_schema {

@@ -2,18 +2,13 @@
 #include "rollout/rollout.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <exception>
 
+#include "core/clock.hpp"
+
 namespace causeway {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 constexpr std::size_t kept_contexts = 4;
 
@@ -79,10 +74,17 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
           "a prompt for chunk 0");
   expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
 
-  prepare_cache(request, video.grid);
-  if (group_->rank() == 0 && settings_.decode) {
-    model_->vae_decoder().begin(request.latent_height, request.latent_width);
+  // The largest allocations of a video: a rank that has no room for them must not leave the others.
+  std::exception_ptr problem;
+  try {
+    prepare_cache(request, video.grid);
+    if (group_->rank() == 0 && settings_.decode) {
+      model_->vae_decoder().begin(request.latent_height, request.latent_width);
+    }
+  } catch (...) {
+    problem = std::current_exception();
   }
+  agree_or_abandon(problem);
   std::size_t stretch = 0;
   for (std::size_t index = 0; index < spans.size(); ++index) {
     const ChunkSpan& span = spans[index];
@@ -104,7 +106,9 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     model_->vae_decoder().end();
   }
   video.report.kv_bytes = static_cast<std::int64_t>(cache_->bytes());
-  video.report.context_bytes = static_cast<std::int64_t>(video.context->bytes());
+  for (const auto& [prompt, context] : contexts_) {
+    video.report.context_bytes += static_cast<std::int64_t>(context.bytes());
+  }
   video.report.exchange = model_->transformer().exchange_seconds() - exchange_before;
   video.report.exchanged_bytes = group_->exchanged_bytes() - bytes_before;
   video.report.total = seconds_since(video.start);
@@ -120,7 +124,10 @@ void Rollout::prepare_cache(const VideoRequest& request, const RankGrid& grid) {
   const bool rolls =
       settings_.window_frames >= 0 && settings_.window_frames < request.latent_frames;
   const std::int64_t sink = rolls ? settings_.sink_frames * frame_tokens : 0;
-  if (cache_ && cache_tokens_ == tokens && cache_sink_ == sink) return;
+  if (cache_ && cache_tokens_ == tokens && cache_sink_ == sink) {
+    cache_->clear(model_->ops());  // whatever the last video left, were it not-a-number
+    return;
+  }
   cache_.reset();  // before the new one is allocated: both at once may not fit
   cache_.emplace(model_->transformer().make_cache(tokens, sink, grid));
   cache_tokens_ = tokens;
@@ -140,7 +147,6 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     if (group_->rank() == 0) {
       try {
         encoded = &model_->encode_prompt(prompt);
-        if (encoded->truncated) report.truncated.push_back(prompt);
       } catch (...) {
         problem = std::current_exception();
       }
@@ -154,6 +160,9 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     contexts_.emplace_front(prompt, model_->transformer().make_text_context(context.view()));
     if (contexts_.size() > kept_contexts) contexts_.pop_back();
   }
+  if (group_->rank() == 0 && model_->encode_prompt(prompt).truncated) {
+    report.truncated.push_back(prompt);
+  }
   report.text += seconds_since(start);
   return contexts_.front().second;
 }
@@ -162,7 +171,7 @@ void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
   if (group_->all_agree(problem == nullptr)) return;
   if (group_->rank() == 0 && settings_.decode) model_->vae_decoder().end();
   if (!problem)
-    throw VideoFailed(ExitCode::some_samples_failed, "rank 0 of the job group gave this video up");
+    throw VideoFailed(ExitCode::some_samples_failed, "a rank of the job group gave this video up");
   try {
     std::rethrow_exception(problem);
   } catch (const Error& error) {

@@ -1,4 +1,5 @@
 # The program as a user meets it: runs on several ranks, what they leave on disk, and how bad input ends.
+import fcntl
 import glob
 import json
 import os
@@ -112,6 +113,7 @@ class FiftyPrompts(EndToEnd):
         self.assertEqual(report["groups"], 2)
         self.assertEqual({rank["group"] for rank in report["per_rank"] if rank["videos"] > 0}, {0, 1})
         self.assertGreater(report["bytes_exchanged"], 0)
+        self.assertTrue(all(rank["within_memory_bound"] for rank in report["per_rank"]), report["per_rank"])
 
 
 class Files(EndToEnd):
@@ -161,6 +163,58 @@ class Files(EndToEnd):
         self.expect(self.generate("run", prompts=prompts), 0, "more tokens than the text encoder sees (512)", "9 done")
         with open(os.path.join(self.out("run"), "report.json")) as file:
             self.assertEqual(json.load(file)["per_rank"][0]["prompts_encoded"], 3)
+
+    def test_an_id_whose_line_has_changed_and_a_folder_in_use_are_refused(self):
+        first = self.write("ids.jsonl", '{"id": "a", "prompt": "a cat"}\n')
+        self.expect(self.generate("run", prompts=first), 0, "1 done")
+        # A line that a crash cut off harms neither its neighbours nor the next run.
+        with open(os.path.join(self.out("run"), "journal.jsonl"), "a") as journal:
+            journal.write('{"id": "b", "cont')
+        changed = self.write("ids.jsonl", '{"id": "a", "prompt": "a dog"}\n')
+        self.expect(self.generate("run", prompts=changed), 2, "'a'", "another line")
+        more = self.write("ids.jsonl", '{"id": "a", "prompt": "a cat"}\n{"id": "b", "prompt": "a dog"}\n')
+        with open(os.path.join(self.out("run"), "journal.jsonl")) as journal:
+            fcntl.flock(journal, fcntl.LOCK_EX)
+            self.expect(self.generate("run", prompts=more), 2, "another run is writing")
+        self.expect(self.generate("run", prompts=more), 0, "1 done, 1 skipped")
+        with open(os.path.join(self.out("run"), "journal.jsonl")) as journal:
+            lines = journal.read().splitlines()
+        self.assertEqual(json.loads(lines[-1])["id"], "b")
+
+    def test_latents_alone_are_made_without_decoding(self):
+        self.expect(self.generate("run", "--set", "encoding.save=false"), 0, "4 done", "84 of 4 videos")
+        self.assertEqual(glob.glob(os.path.join(self.out("run"), "samples", "*", "*.mp4")), [])
+        self.expect(self.generate("both"), 0)
+        bare, both = latents_of(self.out("run")), latents_of(self.out("both"))
+        for key in both:
+            self.assertEqual(bare[key].tobytes(), both[key].tobytes())
+
+    def test_a_video_goes_on_from_an_image_where_the_first_frame_stands_alone(self):
+        subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=96x64:rate=1", "-frames:v", "1",
+                        os.path.join(self.folder, "image.png")], check=True)
+        prompts = self.write("image.jsonl", json.dumps({"id": "moving", "prompt": "a ball", "video": "image.png"}) + "\n")
+        # One independent latent frame and two chunks of three.
+        settings = ["--set", "video.frames=25", "--set", "rollout.independent_first_frame=true"]
+        self.expect(self.generate("one", *settings, prompts=prompts), 0)
+        self.expect(self.generate("two", *settings, "--set", "parallel.group_size=2", prompts=prompts, ranks=2), 0)
+        one, two = latents_of(self.out("one")), latents_of(self.out("two"))
+        self.assertEqual(one["moving"].shape, (16, 7, 4, 6))
+        self.assertEqual(one["moving"].tobytes(), two["moving"].tobytes())
+        self.expect(self.generate("three", prompts=prompts), 1, "too few")
+
+    def test_a_checkpoint_in_the_original_layout_in_shards_runs_with_another_transformer_file(self):
+        script = os.path.join(SOURCE, "scripts", "make_random_checkpoint.py")
+        wan, other = os.path.join(self.folder, "wan"), os.path.join(self.folder, "other")
+        for folder, extra in [(wan, ["--shard-bytes", "400000"]), (other, ["--seed", "5"])]:
+            subprocess.run([sys.executable, script, "--preset", "tiny", "--layout", "wan", *extra, folder], check=True,
+                           capture_output=True)
+        config = self.write("wan.yaml", f"model: {{path: {wan}, precision: fp32}}\n")
+        file = glob.glob(os.path.join(other, "diffusion_pytorch_model*.safetensors"))[0]
+        self.expect(self.generate("wan", "--limit", "1", config=config), 0)
+        self.expect(self.generate("replaced", "--limit", "1", "--set", f"model.transformer_file={file}", config=config), 0)
+        wan_latents, replaced = latents_of(self.out("wan")), latents_of(self.out("replaced"))
+        for key in wan_latents:
+            self.assertNotEqual(wan_latents[key].tobytes(), replaced[key].tobytes())
 
     def test_a_longer_list_keeps_what_is_done(self):
         self.expect(self.generate("run"), 0)
@@ -225,6 +279,7 @@ class BadInput(EndToEnd):
             ({}, ["--limit", "many"], 2, ["--limit"]),
             ({}, ["--nonsense"], 2, ["nonsense"]),
             ({}, ["--set", "encoding.codec=libnothing"], 2, ["libnothing", "libx264"]),
+            ({}, ["--set", "encoding.options={tune: nonsense}"], 2, ["nonsense"]),
         ]
         for ranks in (None, 2):
             for where, extra, code, fragments in cases:
@@ -248,6 +303,23 @@ class BadInput(EndToEnd):
         shutil.rmtree(os.path.join(damaged, "text_encoder"))
         shutil.copy(glob.glob(os.path.join(CHECKPOINT, "transformer", "*.safetensors"))[0], weights)
         self.expect(self.generate("x", config=config), 3, "text encoder")
+
+    def test_a_dry_run_finds_a_tensor_with_a_wrong_name(self):
+        damaged = os.path.join(self.folder, "renamed")
+        shutil.copytree(CHECKPOINT, damaged)
+        weights = glob.glob(os.path.join(damaged, "transformer", "*.safetensors"))[0]
+        with open(weights, "r+b") as file:
+            content = file.read()
+            file.seek(0)
+            file.write(content.replace(b"blocks.1.ffn.net.2.weight", b"blocks.1.ffn.net.9.weight", 1))
+        config = self.write("renamed.yaml", f"model: {{path: {damaged}}}\n")
+        self.expect(self.generate("x", "--dry-run", config=config), 3, "blocks.1.ffn.2.weight")
+
+    def test_a_full_disk_for_a_single_sample_is_exit_code_6_too(self):
+        os.makedirs(os.path.join(self.out("run"), "samples"))
+        with open(os.path.join(self.out("run"), "samples", "0000"), "w"):
+            pass
+        self.expect(self.generate("run", "--limit", "1"), 6, "0000")
 
     def test_a_full_disk_stops_the_run_with_exit_code_6(self):
         # A folder that refuses new files stands in for a full disk (root may write anywhere, so a file blocks it).

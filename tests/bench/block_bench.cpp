@@ -50,7 +50,7 @@ double seconds(const std::vector<double>& times) {
   return sorted[sorted.size() / 2];
 }
 
-int run(const Size& s, ElementType compute, int repeats) {
+int run(const Size& s, ElementType compute, int repeats, double floor) {
   const Ops ops = open_backend(false);
   const TransformerShape shape{.dim = s.width,
                                .ffn_dim = s.ffn,
@@ -115,6 +115,10 @@ int run(const Size& s, ElementType compute, int repeats) {
   std::printf("median of %d: %.1f ms, %.1f GFLOP/s; measured peak %.1f GFLOP/s; %.1f %% of peak\n",
               repeats, 1e3 * time, 1e-9 * flops / time, 1e-9 * ceiling,
               100.0 * flops / time / ceiling);
+  if (100.0 * flops / time / ceiling < floor) {
+    std::fprintf(stderr, "below the floor of %.0f %% of the peak\n", floor);
+    return 1;
+  }
   return 0;
 }
 
@@ -125,6 +129,7 @@ int main(int argc, char** argv) {
   bool small = false;
   auto compute = causeway::ElementType::bf16;
   int repeats = 5;
+  double floor = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--tiny") {
@@ -133,11 +138,14 @@ int main(int argc, char** argv) {
       compute = causeway::ElementType::f32;
     } else if (argument == "--repeats" && i + 1 < argc) {
       repeats = std::max(1, std::atoi(argv[++i]));
+    } else if (argument == "--floor" && i + 1 < argc) {
+      floor = std::atof(argv[++i]);
     } else {
-      std::fprintf(stderr, "usage: block_bench [--tiny] [--fp32] [--repeats N]\n");
+      std::fprintf(stderr,
+                   "usage: block_bench [--tiny] [--fp32] [--repeats N] [--floor PERCENT]\n");
       return 2;
     }
   }
   return causeway::testing::run(small ? causeway::testing::tiny : causeway::testing::published,
-                                compute, repeats);
+                                compute, repeats, floor);
 }

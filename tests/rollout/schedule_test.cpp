@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "checkpoint/checkpoint.hpp"
 #include "rollout/rollout.hpp"
 
 namespace causeway {
@@ -16,6 +17,18 @@ TEST(Schedule, HasThePublishedNoiseLevelsForShiftFive) {
   EXPECT_FLOAT_EQ(sigmas[500], 0.8333333134651184f);
   EXPECT_EQ(sigmas[750], 0.625f);
   EXPECT_FLOAT_EQ(sigmas[999], 0.004980080295354128f);
+}
+
+TEST(Schedule, EqualsTheGridsThatNumpyMade) {
+  const auto grids = open_tensor_file(std::string(CAUSEWAY_SOURCE_DIR) +
+                                      "/tests/golden/oracle/oracle_schedule.safetensors");
+  for (const double shift : {5.0, 8.0}) {
+    const auto& expected =
+        grids->at("sigma_shift" + std::to_string(static_cast<int>(shift)), {1000});
+    const auto* values = static_cast<const float*>(contiguous(expected).view.data);
+    const auto sigmas = shifted_sigmas(shift);
+    for (std::size_t k = 0; k < sigmas.size(); ++k) EXPECT_NEAR(sigmas[k], values[k], 1.2e-7f) << k;
+  }
 }
 
 TEST(Schedule, WarpsTheFourPublishedSteps) {

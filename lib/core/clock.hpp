@@ -1,0 +1,14 @@
+// The monotonic clock that all timings of a run use.
+#pragma once
+
+#include <chrono>
+
+namespace causeway {
+
+using Clock = std::chrono::steady_clock;
+
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace causeway

@@ -1,2 +1,0 @@
-// Keeps the headers of tests/support compiling on their own.
-#include "support/compare.hpp"
