@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include "batch/nearest_word.hpp"
+#include "core/nearest_word.hpp"
 
 namespace causeway {
 namespace {

@@ -7,7 +7,7 @@
 #include "batch/config_checks.hpp"
 #include "batch/config_keys.hpp"
 #include "batch/config_yaml.hpp"
-#include "batch/nearest_word.hpp"
+#include "core/nearest_word.hpp"
 #include "batch/text_file.hpp"
 
 namespace causeway {

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "batch/config_reader.hpp"
+#include "batch/json_text.hpp"
 #include "batch/progress.hpp"
 #include "batch/run_directory.hpp"
 #include "core/core.hpp"
@@ -17,10 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -42,10 +38,12 @@ std::string describe_checkpoint(const CheckpointDescription& checkpoint, bool as
                           {"problem", network.problem},
                           {"tensors", tensors}});
     }
-    return dump({{"kind", "checkpoint"},
-                 {"path", checkpoint.path},
-                 {"layout", checkpoint.layout},
-                 {"networks", networks}});
+    return json_text(Json{{"kind", "checkpoint"},
+                          {"path", checkpoint.path},
+                          {"layout", checkpoint.layout},
+                          {"networks", networks}},
+                     2) +
+           "\n";
   }
   std::string text = fmt::format("{}: {}\n", checkpoint.path, checkpoint.layout);
   for (const auto& network : checkpoint.networks) {
@@ -70,12 +68,14 @@ std::string describe_latents(const fs::path& path, bool as_json) {
     std::visit([&, &key = name](const auto& v) { attributes[key] = v; }, value);
   }
   if (as_json) {
-    return dump({{"kind", "latents"},
-                 {"path", path.string()},
-                 {"shape", info.shape},
-                 {"type", name_of(info.type)},
-                 {"stored_bytes", info.stored_bytes},
-                 {"attributes", attributes}});
+    return json_text(Json{{"kind", "latents"},
+                          {"path", path.string()},
+                          {"shape", info.shape},
+                          {"type", name_of(info.type)},
+                          {"stored_bytes", info.stored_bytes},
+                          {"attributes", attributes}},
+                     2) +
+           "\n";
   }
   std::string text = fmt::format("{}: latents [channels, frames, height, width] = [{}], {}, {}\n",
                                  path.string(), fmt::join(info.shape, ", "), name_of(info.type),
@@ -105,13 +105,15 @@ std::string describe_run(const fs::path& path, bool as_json) {
   }
   const std::size_t finished = done.size() - missing.size();
   if (as_json) {
-    return dump({{"kind", "run"},
-                 {"path", path.string()},
-                 {"prompts", config.prompts},
-                 {"samples", done.size()},
-                 {"done", finished},
-                 {"missing", missing},
-                 {"report", fs::exists(directory.report())}});
+    return json_text(Json{{"kind", "run"},
+                          {"path", path.string()},
+                          {"prompts", config.prompts},
+                          {"samples", done.size()},
+                          {"done", finished},
+                          {"missing", missing},
+                          {"report", fs::exists(directory.report())}},
+                     2) +
+           "\n";
   }
   std::string text =
       fmt::format("{}: a run of '{}': {} samples, {} done, {} missing\n", path.string(),

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <system_error>
 
-#include "batch/nearest_word.hpp"
+#include "core/nearest_word.hpp"
 #include "batch/text_file.hpp"
 
 namespace causeway {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "batch/nearest_word.hpp"
+#include "core/nearest_word.hpp"
 #include "batch/text_file.hpp"
 
 namespace causeway {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "batch/json_text.hpp"
 #include "batch/progress.hpp"
 #include "core/build_info.hpp"
 
@@ -12,10 +12,6 @@ namespace causeway {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
 
 /// One place for the names of a rank's numbers.
 template <class Report, class Visit>
@@ -114,7 +110,7 @@ constexpr const char* protocol =
 std::string to_message(const RankReport& report) {
   Json json;
   visit_numbers(report, [&](const char* name, const auto& value) { json[name] = value; });
-  return dump(json, -1);
+  return json_text(json);
 }
 
 RankReport rank_report_from(const std::string& message) {
@@ -168,7 +164,7 @@ std::string report_json(const RunReport& report) {
                      {"per_rank", ranks},
                      {"configuration", report.configuration},
                      {"protocol", protocol}};
-  return dump(json, 2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 std::string report_table(const RunReport& report) {

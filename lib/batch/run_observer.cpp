@@ -2,7 +2,8 @@
 #include "batch/run_observer.hpp"
 
 #include <ctime>
-#include <nlohmann/json.hpp>
+
+#include "batch/json_text.hpp"
 
 namespace causeway {
 
@@ -47,7 +48,7 @@ void RunObserver::ended(const SampleResult& result) {
     entry["frames"] = result.frames;
     entry["seconds"] = result.seconds;
     entry["timings"] = nlohmann::ordered_json::parse(result.details);
-    journal_.append(entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    journal_.append(json_text(entry));
     log(fmt::format("done {} in {:.2f} s", sample.id, result.seconds));
   } else {
     progress_.say(fmt::format("sample {} failed: {}", sample.id, result.problem));

@@ -1,7 +1,7 @@
 // Samples to messages and back (JSON).
 #include "batch/sample_job.hpp"
 
-#include <nlohmann/json.hpp>
+#include "batch/json_text.hpp"
 
 namespace causeway {
 
@@ -37,7 +37,7 @@ std::string to_message(const SampleJob& job) {
                      {"problem", job.problem},
                      {"problem_code", job.problem_code}};
   // Paths and messages about them need not be UTF-8; prompts are.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text(json);
 }
 
 SampleJob sample_job_from(const std::string& message) {

@@ -2,7 +2,8 @@
 #include "batch/sample_queue.hpp"
 
 #include <exception>
-#include <nlohmann/json.hpp>
+
+#include "batch/json_text.hpp"
 
 namespace causeway {
 namespace {
@@ -31,11 +32,6 @@ SampleResult result_from(const Json& json) {
   result.seconds = json.at("seconds").get<double>();
   result.details = json.at("details").get<std::string>();
   return result;
-}
-
-/// Messages may quote file names that are no UTF-8; those bytes are replaced.
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -97,21 +93,22 @@ void QueueServer::answer(const Message& message) {
   }
   // Whatever went wrong here, the group that asked gets an answer.
   if (!reply.contains("sample")) --groups_open_;
-  mailbox_.send(message.from, Mailbox::Lane::answer, dump(reply));
+  mailbox_.send(message.from, Mailbox::Lane::answer, json_text(reply));
   if (problem) std::rethrow_exception(problem);
 }
 
 std::optional<std::string> QueueClient::next(const SampleResult* last) {
   Json request = {{"group", group_}};
   if (last != nullptr) request["result"] = to_json(*last);
-  mailbox_.send(0, Mailbox::Lane::request, dump(request));
+  mailbox_.send(0, Mailbox::Lane::request, json_text(request));
   const Json reply = Json::parse(mailbox_.wait(Mailbox::Lane::answer).text);
   if (!reply.contains("sample")) return std::nullopt;
   return reply["sample"].get<std::string>();
 }
 
 void QueueClient::progressed(std::int64_t frames) {
-  mailbox_.send(0, Mailbox::Lane::request, dump({{"group", group_}, {"progress", frames}}));
+  mailbox_.send(0, Mailbox::Lane::request,
+                json_text(Json{{"group", group_}, {"progress", frames}}));
 }
 
 }  // namespace causeway

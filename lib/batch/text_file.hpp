@@ -1,13 +1,13 @@
-// Small text files read whole, and the check that text is UTF-8.
+// Small text files read whole.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 
 namespace causeway {
 
@@ -16,9 +16,5 @@ namespace causeway {
 /// `most_bytes`.
 std::string read_text_file(const std::filesystem::path& path, std::string_view what, ExitCode code,
                            std::size_t most_bytes);
-
-/// Offset of the first byte that is not part of valid UTF-8 (RFC 3629: no overlong forms, no
-/// surrogates, nothing past U+10FFFF); none if all is valid.
-std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
 }  // namespace causeway

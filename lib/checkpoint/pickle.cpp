@@ -8,6 +8,7 @@
 
 #include "checkpoint/pickle_opcodes.hpp"
 #include "checkpoint/wording.hpp"
+#include "core/utf8.hpp"
 #include "core/error.hpp"
 
 namespace causeway {

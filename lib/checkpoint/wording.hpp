@@ -13,9 +13,6 @@ namespace causeway {
 /// Text of a file, made safe to print: control characters as `\xNN`, cut at about 160 characters.
 std::string shown(std::string_view text);
 
-/// Whether the text is well-formed UTF-8 (no overlong forms, no surrogates).
-bool is_utf8(std::string_view text);
-
 /// "[2, 3]"; a scalar is "[]".
 std::string shape_text(const std::vector<std::int64_t>& shape);
 std::string shape_text(const ConstView& view);

@@ -27,10 +27,6 @@ bool for_each_code_point(std::string_view utf8, Visit visit) {
 
 }  // namespace
 
-bool is_valid_utf8(std::string_view text) {
-  return for_each_code_point(text, [](char32_t) {});
-}
-
 std::u32string decode_utf8(std::string_view utf8) {
   std::u32string text;
   text.reserve(utf8.size());

@@ -6,8 +6,6 @@
 
 namespace causeway {
 
-bool is_valid_utf8(std::string_view text);
-
 /// The code points of valid UTF-8; throws Error(internal) for any other bytes.
 std::u32string decode_utf8(std::string_view utf8);
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
-#include "model/code_points.hpp"
+#include "core/utf8.hpp"
 #include "model/tokenizer_files.hpp"
 
 namespace causeway {
@@ -99,7 +99,7 @@ TokenizerVocabulary read_sentencepiece_model(const std::string& path) {
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
     vocabulary.pieces.push_back(processor.IdToPiece(id));
     vocabulary.scores.push_back(static_cast<double>(processor.GetScore(id)));
-    require(is_valid_utf8(vocabulary.pieces.back()) && std::isfinite(vocabulary.scores.back()),
+    require(is_utf8(vocabulary.pieces.back()) && std::isfinite(vocabulary.scores.back()),
             ExitCode::input, "{}: piece {} is not UTF-8 or its score not a finite number; {}", path,
             id, spiece_advice);
     if (processor.IsControl(id) || processor.IsUnknown(id)) {

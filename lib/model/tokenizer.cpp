@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/error.hpp"
-#include "model/code_points.hpp"
+#include "core/utf8.hpp"
 
 namespace causeway {
 namespace {
@@ -87,7 +87,7 @@ void Tokenizer::encode_plain(std::string_view text, std::vector<std::int32_t>& i
 
 TokenizedPrompt Tokenizer::encode(std::string_view text, std::int64_t max_length) const {
   expects(max_length >= 1, "a prompt has room for its end token");
-  expects(is_valid_utf8(text), "a prompt is valid UTF-8 when it reaches the tokenizer");
+  expects(is_utf8(text), "a prompt is valid UTF-8 when it reaches the tokenizer");
   std::vector<std::int32_t> ids;
   std::size_t plain = 0;  // start of the stretch that is not encoded yet
   for (std::size_t at = 0; at < text.size();) {

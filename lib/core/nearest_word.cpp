@@ -1,5 +1,5 @@
 // Edit distance by dynamic programming over three rows.
-#include "batch/nearest_word.hpp"
+#include "core/nearest_word.hpp"
 
 #include <algorithm>
 #include <numeric>
