@@ -106,8 +106,8 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     model_->vae_decoder().end();
   }
   video.report.kv_bytes = static_cast<std::int64_t>(cache_->bytes());
-  for (const auto& [prompt, context] : contexts_) {
-    video.report.context_bytes += static_cast<std::int64_t>(context.bytes());
+  for (const KeptContext& kept : contexts_) {
+    video.report.context_bytes += static_cast<std::int64_t>(kept.context.bytes());
   }
   video.report.exchange = model_->transformer().exchange_seconds() - exchange_before;
   video.report.exchanged_bytes = group_->exchanged_bytes() - bytes_before;
@@ -137,7 +137,7 @@ void Rollout::prepare_cache(const VideoRequest& request, const RankGrid& grid) {
 const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& report) {
   const auto start = Clock::now();
   auto found = std::find_if(contexts_.begin(), contexts_.end(),
-                            [&](const auto& entry) { return entry.first == prompt; });
+                            [&](const KeptContext& kept) { return kept.prompt == prompt; });
   if (found != contexts_.end()) {
     contexts_.splice(contexts_.begin(), contexts_, found);
   } else {
@@ -157,28 +157,38 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     Tensor context(ElementType::f32, {rows, model_->transformer().config().text_dim});
     if (encoded != nullptr) std::memcpy(context.data(), encoded->context.data(), context.bytes());
     group_->broadcast(context.data(), context.bytes(), 0);
-    contexts_.emplace_front(prompt, model_->transformer().make_text_context(context.view()));
+    contexts_.push_front({prompt, model_->transformer().make_text_context(context.view()),
+                          encoded != nullptr && encoded->truncated});
     if (contexts_.size() > kept_contexts) contexts_.pop_back();
   }
-  if (group_->rank() == 0 && model_->encode_prompt(prompt).truncated) {
-    report.truncated.push_back(prompt);
-  }
+  if (contexts_.front().truncated) report.truncated.push_back(prompt);
   report.text += seconds_since(start);
-  return contexts_.front().second;
+  return contexts_.front().context;
 }
 
 void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
   if (group_->all_agree(problem == nullptr)) return;
   if (group_->rank() == 0 && settings_.decode) model_->vae_decoder().end();
-  if (!problem)
-    throw VideoFailed(ExitCode::some_samples_failed, "a rank of the job group gave this video up");
+  auto code = ExitCode::some_samples_failed;
+  std::string reason;
   try {
-    std::rethrow_exception(problem);
+    if (problem) std::rethrow_exception(problem);
   } catch (const Error& error) {
-    throw VideoFailed(error.code(), error.what());
+    code = error.code();
+    reason = error.what();
   } catch (const std::exception& error) {
-    throw VideoFailed(ExitCode::internal, error.what());
+    code = ExitCode::internal;
+    reason = error.what();
   }
+  // Rank 0 speaks for the group, whoever had the problem.
+  const auto reasons = group_->gather(reason, 0);
+  const auto agreed = static_cast<ExitCode>(group_->max(static_cast<std::int64_t>(code)));
+  for (std::size_t r = 0; r < reasons.size(); ++r) {
+    if (reasons[r].empty()) continue;
+    throw VideoFailed(agreed,
+                      (r == 0 ? "" : fmt::format("rank {} of the job group: ", r)) + reasons[r]);
+  }
+  throw VideoFailed(agreed, "another rank of the job group gave this video up");
 }
 
 void Rollout::prefill(Video& video, const ChunkSpan& span) {

@@ -94,6 +94,11 @@ class Rollout {
 
  private:
   struct Video;
+  struct KeptContext {
+    std::string prompt;
+    TextContext context;
+    bool truncated = false;  ///< known on rank 0
+  };
   const TextContext& context_for(const std::string& prompt, VideoReport& report);
   void prepare_cache(const VideoRequest& request, const RankGrid& grid);
   void prefill(Video& video, const ChunkSpan& span);
@@ -108,7 +113,7 @@ class Rollout {
   std::optional<KvCache> cache_;
   std::int64_t cache_tokens_ = 0, cache_sink_ = 0;
   /// The contexts of the last prompts, newest first; every rank of the group keeps the same ones.
-  std::list<std::pair<std::string, TextContext>> contexts_;
+  std::list<KeptContext> contexts_;
 };
 
 }  // namespace causeway

@@ -2,9 +2,7 @@
 #include "output/atomic_file.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <thread>
 
 #include "output/test_folder.hpp"
@@ -110,24 +108,14 @@ TEST(AtomicFile, says_that_a_folder_has_its_name) {
 
 TEST(AtomicFile, that_finds_no_room_throws_and_leaves_nothing) {
   const TestFolder folder;
-  struct sigaction ignore {
-  }, before{};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGXFSZ, &ignore, &before);
-  rlimit usual{};
-  getrlimit(RLIMIT_FSIZE, &usual);
-  rlimit tight = usual;
-  tight.rlim_cur = 1000;
-  setrlimit(RLIMIT_FSIZE, &tight);
   const std::string text(1001, 'x');
   std::string message;
   try {
+    const FileSizeLimit limit(1000);
     write_text_atomically(folder / "big", text);
   } catch (const Error& error) {
     message = error.code() == ExitCode::output ? error.what() : "wrong code";
   }
-  setrlimit(RLIMIT_FSIZE, &usual);
-  sigaction(SIGXFSZ, &before, nullptr);
   expect_mentions(message, "File too large");
   expect_mentions(message, "ulimit -f");
   EXPECT_EQ(folder.entries(), 0u);

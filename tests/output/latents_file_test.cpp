@@ -2,10 +2,8 @@
 #include "output/latents_file.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -149,23 +147,13 @@ TEST(LatentsFile, whose_values_do_not_fill_its_shape_is_our_bug) {
 TEST(LatentsFile, that_finds_no_room_throws_leaves_nothing_and_can_be_tried_again) {
   const TestFolder folder;
   const auto values = random_normal(small_count, 7);
-  struct sigaction ignore {
-  }, before{};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGXFSZ, &ignore, &before);
-  rlimit usual{};
-  getrlimit(RLIMIT_FSIZE, &usual);
-  rlimit tight = usual;
-  tight.rlim_cur = 1500;
-  setrlimit(RLIMIT_FSIZE, &tight);
   std::string message;
   try {
+    const FileSizeLimit limit(1500);
     write_latents(folder / "a.h5", small_file(values, LatentsType::f32));
   } catch (const Error& error) {
     message = error.code() == ExitCode::output ? error.what() : "wrong code";
   }
-  setrlimit(RLIMIT_FSIZE, &usual);
-  sigaction(SIGXFSZ, &before, nullptr);
   expect_mentions(message, "a.h5");
   expect_mentions(message, "File too large");
   EXPECT_EQ(folder.entries(), 0u);

@@ -3,9 +3,7 @@
 #include "output/video_writer.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <thread>
 
 extern "C" {
@@ -222,28 +220,18 @@ TEST(VideoWriter, writes_to_names_that_look_like_protocols_or_patterns) {
 
 TEST(VideoWriter, that_finds_no_room_throws_and_leaves_nothing) {
   const TestFolder folder;
-  struct sigaction ignore {
-  }, before{};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGXFSZ, &ignore, &before);
-  rlimit usual{};
-  getrlimit(RLIMIT_FSIZE, &usual);
   for (const rlim_t room : {rlim_t{0}, rlim_t{100}, rlim_t{3000}}) {
-    rlimit tight = usual;
-    tight.rlim_cur = room;
-    setrlimit(RLIMIT_FSIZE, &tight);
     std::string message;
     try {
+      const FileSizeLimit limit(room);
       write_clip(settings_for(folder / "a.mp4"));
     } catch (const Error& error) {
       message = error.code() == ExitCode::output ? error.what() : "wrong code";
     }
-    setrlimit(RLIMIT_FSIZE, &usual);
     expect_mentions(message, "a.mp4");
     expect_mentions(message, "File too large");
     EXPECT_EQ(folder.entries(), 0u);
   }
-  sigaction(SIGXFSZ, &before, nullptr);
 }
 
 TEST(VideoWriter, says_that_the_folder_is_missing) {

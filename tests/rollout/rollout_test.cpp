@@ -125,6 +125,25 @@ TEST_F(RolloutOnAGroup, AFailingSinkEndsTheVideoOnAllRanksAndTheGroupGoesOn) {
   }
 }
 
+TEST_F(RolloutOnAGroup, AVideoThatNoMemoryHoldsFailsOnAllRanksAndTheGroupGoesOn) {
+  Rollout rollout(model_, *group_, {});
+  VideoRequest huge = request(3);
+  huge.latent_height = std::int64_t{1} << 40;
+  try {
+    rollout.make(huge, root() ? &recorder_ : nullptr);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const VideoFailed& error) {
+    EXPECT_EQ(error.code(), ExitCode::device);
+    if (root()) {
+      EXPECT_NE(std::string(error.what()).find("out of memory"), std::string::npos);
+    }
+  }
+  rollout.make(request(3), root() ? &recorder_ : nullptr);
+  if (root()) {
+    EXPECT_EQ(recorder_.events, "L0 f1 f4 f4 ");
+  }
+}
+
 TEST_F(RolloutOnAGroup, AnotherPromptFromTheSecondChunkOnChangesThatChunkOnly) {
   Rollout rollout(model_, *group_, {});
   Recorder switched;
