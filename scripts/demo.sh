@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the demonstration's videos from nothing: packages, Release build, random checkpoint, main job.
+# Makes the demonstration's videos from nothing: packages, Release build, random checkpoint, main job, and one
+# picture of all videos.
 #
 #   scripts/demo.sh [OPTION…]      options go to `causeway generate`, e.g. --limit 2 or --out DIR
 #   CAUSEWAY_DEMO_RANKS=2          MPI ranks
@@ -43,12 +44,19 @@ run_under_mpi() {
   mpirun -n "$ranks" --oversubscribe --bind-to none -x CAUSEWAY_PROGRESS "$@" </dev/null
 }
 
+# A run with --dry-run or --help leaves no report, and nothing to draw.
+draw_contact_sheet() {
+  local folder="$1"
+  if [[ -f "$folder/report.json" ]]; then
+    /usr/bin/python3 scripts/contact_sheet.py "$folder" "$folder/contact_sheet.png"
+  else
+    echo "$folder holds no run (yet)."
+  fi
+}
+
 list_results() {
   local folder="$1"
-  if [[ ! -f "$folder/report.json" ]]; then
-    echo "$folder holds no run (yet)."
-    return
-  fi
+  [[ -f "$folder/report.json" ]] || return 0
   find "$folder/samples" -type f -name '[!.]*.mp4' | sort
   find "$folder/samples" -type f -name '[!.]*.h5' | sort
   echo "$folder/report.json"
@@ -68,5 +76,9 @@ step "random checkpoint in $checkpoint"
 step "mpirun -n $ranks causeway generate configs/runs/demo.yaml $*"
 run_under_mpi "$program" generate configs/runs/demo.yaml "$@"
 
+folder="$(output_folder "$@")"
+step "contact sheet: a row of frames for each video"
+draw_contact_sheet "$folder"
+
 step "videos (.mp4), latents (.h5), report"
-list_results "$(output_folder "$@")"
+list_results "$folder"

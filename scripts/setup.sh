@@ -17,7 +17,7 @@ causeway_packages=(
   libdnnl-dev
   nlohmann-json3-dev libfmt-dev libxxhash-dev libutf8proc-dev libsentencepiece-dev
   libgtest-dev
-  ffmpeg python3 python3-numpy python3-h5py
+  ffmpeg python3 python3-numpy python3-h5py python3-scipy python3-pil
 )
 
 package_is_installed() {
@@ -32,7 +32,8 @@ This system has no dpkg, so nothing was installed. Causeway needs, by whatever n
   libraries  MPI 3.1 (OpenMPI), HDF5 (serial), libavcodec, libavformat, libavutil and libswscale of FFmpeg,
              oneDNN 2.6, yaml-cpp, Boost.Program_options 1.74, nlohmann-json 3.11, fmt, xxHash, utf8proc,
              sentencepiece
-  to test    GoogleTest, the programs ffmpeg and ffprobe, /usr/bin/python3 with numpy and h5py
+  to test    GoogleTest, the programs ffmpeg and ffprobe, /usr/bin/python3 with numpy, h5py,
+             scipy and Pillow
 Where they are all there, set CAUSEWAY_SKIP_SETUP=1.
 TEXT
 }

@@ -1,0 +1,48 @@
+"""The text encoder and the transformer, which are trained together, and their checkpoint."""
+import copy
+
+import torch
+
+from .text import Vocabulary, encode_text, make_text_encoder
+from .training import load_checkpoint
+from .transformer import make_transformer, text_context
+
+
+class Networks(torch.nn.Module):
+    """`context(sentences)` gives what the transformer's cross-attention reads."""
+
+    def __init__(self, config, vocabulary_path):
+        super().__init__()
+        self.vocabulary = Vocabulary(vocabulary_path)
+        self.text_rows = config["text"]["rows"]
+        self.text_encoder = make_text_encoder(config["text"], self.vocabulary.rows())
+        self.transformer = make_transformer(config["transformer"], config["text"]["width"])
+
+    def context(self, sentences):
+        device = self.transformer.proj_out.weight.device
+        ids, lengths = (part.to(device) for part in self.vocabulary.batch(sentences))
+        states = encode_text(self.text_encoder, ids, lengths)
+        return text_context(self.transformer, states, lengths, self.text_rows)
+
+
+def load_networks(config, out, name, weights="ema"):
+    """The networks of a checkpoint `name`.pt, its running average by default."""
+    done = load_checkpoint(out / f"{name}.pt")
+    if not done:
+        raise SystemExit(f"{out / name}.pt: not there; run the step '{name}' first")
+    networks = Networks(config, out / "spiece.model")
+    networks.load_state_dict(done[weights])
+    return networks.eval()
+
+
+class Average:
+    """An exponential moving average of the weights; young averages forget faster."""
+
+    def __init__(self, networks, decay):
+        self.networks, self.decay, self.count = copy.deepcopy(networks).requires_grad_(False), decay, 0
+
+    @torch.no_grad()
+    def update(self, networks):
+        self.count += 1
+        decay = min(self.decay, (1.0 + self.count) / (10.0 + self.count))
+        torch._foreach_lerp_(list(self.networks.parameters()), list(networks.parameters()), 1.0 - decay)

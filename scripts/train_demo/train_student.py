@@ -1,0 +1,109 @@
+"""Step 4: the few-step student, by consistency distillation of the teacher's guided flow.
+
+Writes student.pt and log_student.jsonl. The student starts as the teacher. One step of the teacher's
+probability-flow ODE leads from a noisy chunk to a slightly cleaner one; the student must name the same
+clean chunk from both (Song et al., "Consistency Models", 2023). Guidance is part of the teacher's step,
+so the student needs none. The history is clean, as in the teacher's training.
+"""
+import copy
+import time
+
+import torch
+
+from .latents import Latents
+from .networks import Average, load_networks
+from .schedule import add_noise, shifted
+from .training import Log, Optimiser, learning_rate, load_checkpoint, save_checkpoint, set_up
+from .train_teacher import timeline
+from .transformer import flow
+
+SAVE_SECONDS = 180
+
+
+def train_student(config, out):
+    """Trains, or goes on from the last checkpoint in `out`."""
+    device = set_up(config["seed"] + 1)
+    settings = config["student"]
+    teacher = load_networks(config, out, "teacher").requires_grad_(False).to(device)
+    student = copy.deepcopy(teacher).requires_grad_(True)
+    student.text_encoder.requires_grad_(False)     # it has no say in noise levels
+    average = Average(student, settings["average"])
+    trained = [p for p in student.parameters() if p.requires_grad]
+    optimiser = Optimiser(student.named_parameters(), weight_decay=0.0)
+    done = load_checkpoint(out / "student.pt")
+    first_phase, first_step = 0, 0
+    if done:
+        student.load_state_dict(done["model"])
+        average.networks.load_state_dict(done["ema"])
+        average.count, first_phase, first_step = done["count"], done["phase"], done["step"]
+        if done["optimiser"]:
+            optimiser.load_state_dict(done["optimiser"])
+    log = Log(out / "log_student.jsonl", every=20)
+    for number in range(first_phase, len(settings["phases"])):
+        phase, saved = settings["phases"][number], time.monotonic()
+        latents = Latents(out, phase["from"])
+        for step in range(first_step if number == first_phase else 0, phase["steps"]):
+            rate = learning_rate(step, phase["steps"], phase["rate"], settings["warm_up"],
+                                 settings["final_rate"])
+            loss = _loss(config, phase, teacher, student, average.networks, latents,
+                         number * 10**7 + step, device)
+            optimiser.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimiser.step(rate)
+            average.update(student)
+            log.add(step, {"loss": loss.detach(), "norm": norm}, phase=phase["name"])
+            if time.monotonic() - saved > SAVE_SECONDS:
+                saved = time.monotonic()
+                _save(out, student, average, optimiser, number, step + 1)
+        _save(out, student, average, optimiser, number + 1, 0)
+
+
+def _save(out, student, average, optimiser, phase, step):
+    save_checkpoint(out / "student.pt", model=student.state_dict(), ema=average.networks.state_dict(),
+                    count=average.count, optimiser=optimiser.state_dict(), phase=phase, step=step)
+
+
+def _loss(config, phase, teacher, student, target, latents, number, device):
+    """Squared distance of the student's clean chunk from the target's, one ODE step further on."""
+    settings = config["student"]
+    frames_per_chunk = phase.get("frames", config["transformer"]["chunk_frames"])
+    generator = torch.Generator().manual_seed(config["seed"] * 10**9 + 9 * 10**8 + number)
+    indices = torch.randint(len(latents), (phase["batch"],), generator=generator).tolist()
+    clean, sentences, _ = latents.batch(indices, frames_per_chunk, phase["chunks"])
+    batch, chunks = clean.shape[:2]
+    grid = shifted(torch.arange(settings["grid"], -1, -1) / settings["grid"], config["schedule"]["shift"])
+    places = _places(config, settings, (batch, 1, chunks), generator)
+    level, following = (grid[p][..., None, None, None, None].to(device) for p in (places, places + 1))
+    noise = torch.randn(batch, 1, *clean.shape[1:], generator=generator).to(device)
+    frames, visible, counted = timeline(chunks, frames_per_chunk, clean.shape[-1] // 2,
+                                        phase.get("moved", 0.0), generator)
+    frames = [f.to(device) for f in frames]
+    clean = clean.to(device)[:, None]
+    noisy = add_noise(clean, noise, level)
+
+    def run(networks, x, levels, text):
+        times = 1000.0 * levels.flatten(3)[..., 0]
+        if chunks > 1:
+            x, times = torch.cat([clean, x], dim=1), torch.cat([torch.zeros_like(times), times], dim=1)
+        return flow(networks.transformer, x, times, text, frames, visible, has_clean=chunks > 1).float()
+
+    with torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad():
+            told = run(teacher, noisy, level, teacher.context(sentences))
+            free = run(teacher, noisy, level, teacher.context([""] * batch))
+            slope = free + settings["guidance"] * (told - free)
+            cleaner = noisy + (following - level) * slope
+            wanted = cleaner - following * run(target, cleaner, following, target.context(sentences))
+        given = noisy - level * run(student, noisy, level, student.context(sentences))
+    error = (given - wanted).square().mean(dim=(0, 1, 3, 4, 5, 6))
+    return error[counted].mean()
+
+
+def _places(config, settings, shape, generator):
+    """Indices into the grid; those that generation uses are drawn more often."""
+    places = torch.randint(settings["grid"], shape, generator=generator)
+    used = torch.tensor([round((1.0 - step / 1000.0) * settings["grid"]) for step in config["schedule"]["steps"]])
+    picked = used[torch.randint(len(used), shape, generator=generator)]
+    often = torch.rand(shape, generator=generator) < settings["used_share"]
+    return torch.where(often, picked, places)

@@ -1,0 +1,166 @@
+# The training's networks against diffusers: the VAE whole and in pieces, the transformer at once and by chunks.
+import re
+import unittest
+
+import train_demo_support as support
+from train_demo_support import SOURCE, stir
+
+support.need()
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from train_demo import program_noise, vae as network  # noqa: E402
+from train_demo.generate import History, chunk_flow  # noqa: E402
+from train_demo.train_teacher import timeline  # noqa: E402
+from train_demo.transformer import flow, make_transformer, text_context  # noqa: E402
+
+TOLERANCE = 1e-4     # of outputs of order one, in float32
+TEXT_ROWS = 32       # of context, rows of zeros included
+torch.set_num_threads(1)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+class Case(unittest.TestCase):
+    def agree(self, ours, theirs, what=""):
+        self.assertEqual(ours.shape, theirs.shape, what)
+        self.assertGreater(theirs.std().item(), 0.02, "an output that hardly varies proves nothing")
+        self.assertLess((ours - theirs).abs().max().item(), TOLERANCE * max(1.0, theirs.abs().max().item()), what)
+
+
+class Vae(Case):
+    """diffusers goes through a video piece by piece, with caches; training does it in one pass."""
+
+    @classmethod
+    def setUpClass(cls):
+        torch.manual_seed(3)
+        cls.vae = stir(network.make_vae(support.tiny_config()["vae"]), 0.02).eval()
+        cls.vae.decoder.conv_out.weight.data *= 0.5   # inside [-1, 1], where diffusers cuts off
+
+    @torch.inference_mode()
+    def test_encoding_and_decoding_whole_is_what_diffusers_does_in_pieces(self):
+        for frames in (1, 5, 9, 33):
+            with self.subTest(frames=frames):
+                video = normal(2, 3, frames, 32, 40, seed=frames).clamp(-1.0, 1.0)
+                mean, log_variance = network.encode(self.vae, video)
+                theirs = self.vae.encode(video).latent_dist
+                self.agree(mean, theirs.mean, "mean")
+                self.agree(log_variance.clamp(-30.0, 20.0), theirs.logvar, "log-variance")
+                latents = normal(2, 16, 1 + (frames - 1) // 4, 4, 5, seed=100 + frames)
+                ours, reference = network.decode(self.vae, latents), self.vae.decode(latents).sample
+                self.assertEqual(ours.shape, (2, 3, frames, 32, 40))
+                self.assertLess((reference.abs() == 1.0).float().mean().item(), 0.05)
+                self.agree(ours.clamp(-1.0, 1.0), reference, "frames")
+
+
+class Transformer(Case):
+    @classmethod
+    def setUpClass(cls):
+        torch.manual_seed(4)
+        config = support.tiny_config()
+        cls.width = config["text"]["width"]
+        cls.model = stir(make_transformer(config["transformer"], cls.width), 0.05).eval()
+        cls.states, cls.lengths = normal(2, 9, cls.width, seed=1), torch.tensor([9, 5])
+
+    def text(self):
+        return text_context(self.model, self.states, self.lengths, TEXT_ROWS)
+
+    @torch.inference_mode()
+    def test_the_flow_of_one_chunk_is_diffusers_forward_pass(self):
+        x, times = normal(2, 3, 16, 8, 12, seed=2), torch.tensor([937.5, 120.0])
+        ours = flow(self.model, x[:, None, None], times[:, None, None], self.text(), [torch.arange(3)],
+                    has_clean=False)[:, 0, 0]
+        padded = torch.zeros(2, TEXT_ROWS, self.width)
+        for row, states, length in zip(padded, self.states, self.lengths):
+            row[:length] = states[:length]
+        theirs = self.model(x.transpose(1, 2), times, padded, return_dict=False)[0].transpose(1, 2)
+        self.agree(ours, theirs)
+
+    def by_chunks(self, clean, noisy, times, frames, history):
+        """Flow [B, K, …] of one noisy copy as generation computes it: one chunk at a time, keys kept."""
+        flows, text = [], self.text()
+        for chunk, first in enumerate(int(f[0]) for f in frames):
+            history.roll(clean.shape[2])
+            flows.append(chunk_flow(self.model, noisy[:, chunk], float(times[chunk]), text, history, first))
+            chunk_flow(self.model, clean[:, chunk], 0.0, text, history, first, keep=True)
+        return torch.stack(flows, dim=1)
+
+    def compare(self, frames, visible, counted, make_history):
+        side, copies = 4, 2
+        clean = normal(2, 3, 3, 16, 2 * side, 2 * side, seed=5)
+        noisy = normal(2, copies, *clean.shape[1:], seed=6)
+        times = torch.tensor([[900.0, 300.0, 650.0], [10.0, 999.0, 400.0]])       # [copy, chunk]
+        all_times = torch.cat([torch.zeros(1, 3), times])[None].expand(2, -1, -1)
+        at_once = flow(self.model, torch.cat([clean[:, None], noisy], dim=1), all_times, self.text(), frames, visible)
+        for copy in range(copies):
+            piecewise = self.by_chunks(clean, noisy[:, copy], times[copy], frames, make_history(side * side))
+            self.agree(at_once[:, copy, counted], piecewise[:, counted], f"copy {copy}")
+        return at_once
+
+    @torch.inference_mode()
+    def test_the_flow_of_three_chunks_is_that_of_generation_with_kept_keys(self):
+        frames, visible, counted = timeline(3, 3, 4, 0.0, torch.Generator().manual_seed(0))
+        self.assertIsNone(visible)
+        self.compare(frames, visible, counted, lambda tokens: History(2, tokens))
+
+    @torch.inference_mode()
+    def test_chunks_moved_on_in_time_see_what_a_rolling_window_with_a_sink_leaves(self):
+        frames, visible, counted = timeline(3, 3, 4, 1.0, torch.Generator().manual_seed(7))
+        self.assertGreater(int(frames[1][0]), 3)
+        moved = self.compare(frames, visible, counted, lambda tokens: History(2, tokens, window=7, sink=1))
+        # The window is really narrower than the history: with all of it the last chunk comes out otherwise.
+        whole = self.compare(frames, None, [0, 1, 2], lambda tokens: History(2, tokens))
+        self.assertGreater((moved - whole)[:, :, 2].abs().max().item(), 10 * TOLERANCE)
+
+    @torch.inference_mode()
+    def test_a_chunk_depends_on_the_chunks_before_it_and_on_none_after(self):
+        frames = [torch.arange(3) + 3 * chunk for chunk in range(3)]
+        clean = normal(1, 2, 3, 3, 16, 8, 8, seed=8)      # clean and one noisy copy
+        times = torch.tensor([[[0.0, 0.0, 0.0], [500.0, 500.0, 500.0]]])
+        text = text_context(self.model, self.states[:1], self.lengths[:1], TEXT_ROWS)
+        before = flow(self.model, clean, times, text, frames)
+        clean[:, 0, 1] += 1.0
+        change = (flow(self.model, clean, times, text, frames) - before).abs().amax(dim=(0, 1, 3, 4, 5, 6))
+        self.assertEqual(change[:2].tolist(), [0.0, 0.0])
+        self.assertGreater(change[2].item(), 10 * TOLERANCE)
+
+
+class Noise(unittest.TestCase):
+    """Known answers that another implementation computed with 60 digits (scripts/make_noise_vectors.py)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.vectors = (SOURCE / "tests/kernels/noise_vectors.hpp").read_text(encoding="utf-8")
+
+    def test_keys_are_the_known_ones(self):
+        found = re.findall(r"\{(\d+)ull, (\d+)ull, (\d+)u, (\d+)u, (\d+)u, 0x(\w+)ull\}", self.vectors)
+        self.assertGreater(len(found), 3)
+        purposes = {number: word for word, number in program_noise.PURPOSES.items()}
+        for seed, sample, purpose, chunk, step, key in found:
+            self.assertEqual(program_noise.noise_key(int(seed), int(sample), purposes[int(purpose)], int(chunk),
+                                                     int(step)), int(key, 16))
+
+    def test_numbers_have_the_known_bits(self):
+        found = re.findall(r"\{0x(\w+)ull, (\d+)ull, 0x(\w+)u\}", self.vectors)
+        self.assertGreater(len(found), 30)
+        for key, element, bits in found:
+            number = program_noise.normal_numbers(int(key, 16), [int(element)])
+            self.assertEqual(number.view(np.uint32)[0], int(bits, 16), (key, element))
+
+    def test_a_draw_is_laid_out_frame_by_frame_and_each_video_has_its_own(self):
+        noise = program_noise.program_noise(3, [11, 12], (2, 3, 16, 4, 6))("renoise", 1, 2)
+        self.assertEqual((noise.shape, noise.dtype), ((2, 3, 16, 4, 6), torch.float32))
+        for video, sample in enumerate((11, 12)):
+            key = program_noise.noise_key(3, sample, "renoise", 1, 2)
+            channel, frame, row, column = 7, 2, 3, 5
+            element = ((channel * 3 + frame) * 4 + row) * 6 + column
+            self.assertEqual(noise[video, frame, channel, row, column].item(),
+                             program_noise.normal_numbers(key, [element])[0])
+        with self.assertRaisesRegex(ValueError, "sample numbers"):
+            program_noise.program_noise(3, [11], (2, 3, 16, 4, 6))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
