@@ -128,6 +128,9 @@ def _tensors(what, rows, model):
             raise SystemExit(f"{what}: the layout has {name} {tuple(shape)}, the network {found}; "
                              "the configuration is not the one it was trained with")
         chosen[name] = state[name].to(torch.bfloat16).contiguous()
+        if not torch.isfinite(chosen[name]).all():
+            raise SystemExit(f"{what}: {name} holds infinite numbers or none at all (the training diverged); "
+                             "train again from the last good checkpoint")
     # transformers lists the embedding twice, under a second name.
     extra = set(state) - set(chosen) - {"encoder.embed_tokens.weight"}
     if extra:

@@ -1,4 +1,5 @@
 """What the training steps share: the configuration, the log, checkpoints that a stopped run goes on from."""
+import ctypes
 import json
 import math
 import os
@@ -32,7 +33,20 @@ def set_up(seed):
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.set_num_threads(os.cpu_count() or 1)
+    _keep_freed_memory()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _keep_freed_memory():
+    """Tells glibc to keep freed memory: fetching its pages anew from the system, step after step, makes
+    training on processors up to four times slower. Nothing happens on systems without glibc."""
+    mmap_max, trim_threshold, top_pad = -4, -1, -2     # names of malloc.h: M_MMAP_MAX, …
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    for name, value in ((mmap_max, 0), (trim_threshold, -1), (top_pad, 2**28)):
+        mallopt(name, value)
 
 
 def learning_rate(step, steps, peak, warm_up, final_share):

@@ -106,7 +106,7 @@ def _decoder(decoder, x):
 
 
 def start_as_pyramid(vae):
-    """Initial weights that make the network an image pyramid: half the training is saved.
+    """Initial weights that make the network an image pyramid, which saves the slow first part of the training.
 
     Colours reach the latents as averages over 8 x 8 pixels and come back as flat squares, frame by frame;
     a channel of ones travels along, against which the norms (which forget magnitudes) can measure. The

@@ -98,7 +98,7 @@ class Parity(unittest.TestCase):
             print(f"  {model.name} {name}: latents of size {size:.3f} differ by {relative:.1e}, frames by "
                   f"{decibels:.1f} dB; planes vary by {planes.std():.1f}", flush=True)
             self.assertGreater(size, 0.1)
-            self.assertGreater(planes.std(), 5.0)
+            self.assertGreater(planes.std(), 1.0, "flat frames prove nothing")
             self.assertLess(relative, RELATIVE)
             self.assertGreater(decibels, LEAST_PSNR)
 

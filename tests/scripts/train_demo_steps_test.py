@@ -16,7 +16,8 @@ from train_demo_support import SCRIPTS, TINY, step
 support.need()
 import torch  # noqa: E402
 
-from train_demo.training import load_checkpoint  # noqa: E402
+from train_demo.export import export  # noqa: E402
+from train_demo.training import load_checkpoint, save_checkpoint  # noqa: E402
 
 VAE_STEPS, TEACHER_STEPS = 75, 60
 SETTINGS = [
@@ -144,6 +145,12 @@ class Steps(unittest.TestCase):
         self.assertEqual(digests(folder), first)
         with self.assertRaisesRegex(AssertionError, "no checkpoint"):
             run("export", self.out, "--to", SCRIPTS)
+        diverged = load_checkpoint(self.out / "student.pt")
+        diverged["ema"]["transformer.proj_out.weight"][0, 0] = float("nan")
+        save_checkpoint(self.out / "diverged.pt", **diverged)
+        with self.assertRaisesRegex(SystemExit, "proj_out.weight .*diverged"):
+            export(support.tiny_config(*SETTINGS), self.out, self.out / "model", "diverged")
+        self.assertEqual(digests(folder), first)
 
     def test_6_evaluating_judges_each_video_and_measures_the_vae(self):
         kept = self.out / "kept"

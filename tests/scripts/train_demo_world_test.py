@@ -84,6 +84,8 @@ class World(unittest.TestCase):
                 self.assertTrue(prompts.is_held_out(shape, colour, motion), line)
 
     def test_the_demonstration_shows_every_shape_and_motion_and_mostly_what_is_held_out(self):
+        if not (SOURCE / "configs/demo_model/model_index.json").exists():
+            self.skipTest("the demonstration runs the model of this world once configs/demo_model holds it")
         told = [prompts.understand(line) for line in lines_of("demo.txt")]
         self.assertEqual(len(told), 8)
         objects = [words for _, each in told for words in each]
