@@ -56,7 +56,7 @@ class Parity(unittest.TestCase):
 
     def by_program(self, model, ranks, side, chunks, window, sink):
         """{id: (latents [frames, 16, H, W], yuv420p samples)}; the MP4s are lossless."""
-        out, config = self.folder / f"{model.name}{ranks}", self.folder / "run.yaml"
+        out, config = self.folder / f"{model.name}_{chunks}_{ranks}", self.folder / "run.yaml"
         config.write_text(
             f"model: {{path: {model}, precision: fp32}}\nseed: {SEED}\n"
             f"video: {{height: {side}, width: {side}, frames: {12 * chunks - 3}}}\n"
@@ -120,6 +120,7 @@ class Parity(unittest.TestCase):
         if not (SHIPPED / "model_index.json").exists():
             self.skipTest(f"there is no checkpoint in {SHIPPED}")
         self.check(SHIPPED, side=128, chunks=3)
+        self.check(SHIPPED, side=128, chunks=4, window=7, sink=1)
 
 
 if __name__ == "__main__":
