@@ -15,7 +15,6 @@ FRAMES_PER_SECOND = 16
 SHAPES = ("circle", "square", "triangle", "diamond", "rectangle")
 MOTIONS = ("left", "right", "up", "down", "circle", "still", "grow", "shrink")
 PAIR_MOTIONS = ("left", "right", "still", "grow", "shrink")  # two objects have half the height each
-SIZES = ("small", "medium", "large")
 
 # sRGB, 0..255. Any two differ enough to survive 4:2:0 video.
 COLOURS = {
@@ -84,12 +83,6 @@ class Scene:
     background: str
     things: tuple
     tint: tuple = (0.0, 0.0, 0.0)
-
-
-def draw_scene(generator, objects):
-    """A scene of `objects` = [(shape, colour, size, motion), ...] with its open questions drawn."""
-    background = str(generator.choice(list(BACKGROUNDS)))
-    return fill_scene(generator, background, objects)
 
 
 def fill_scene(generator, background, objects):
