@@ -7,13 +7,13 @@ while growing is neither.
 import numpy as np
 from scipy import ndimage
 
-from train_demo.world import GROWTH, MARGIN, ORBIT_PERIOD, ORBIT_RADIUS, SIZE, SPEED
+from train_demo.world import (GROWTH, GROWTH_SECONDS, MARGIN, ORBIT_PERIOD, ORBIT_RADIUS, SCATTER, SIZE,
+                              SPEED, relative_radius)
 
 WOBBLE = 3.0         # pixels from its median place that an object at rest may be
 GROWING_WOBBLE = 4.0 # the same while its size changes
 ENOUGH = 0.7         # share of the shortest way, turn or growth of the world that must be made
 TOO_MUCH = 1.4       # times the most that the world makes
-START_SPREAD = 18.0  # pixels in front of its end of the picture in which the world lets a course begin
 ASTRAY = 0.10        # pixels sideways, for each pixel of the way
 LEAST_ASTRAY = 2.5   # pixels sideways that a short way may go
 BACKWARDS = 0.15     # share of the way that may be lost again, counted from the farthest point so far
@@ -26,12 +26,8 @@ GROWN = (0.65, 1.35)  # times the world's growth in this time, as logarithms
 
 def seconds_to_grow(start, end):
     """log(radius at the end / at the start) of the world's growing and shrinking, over [start, end] seconds."""
-    def up(seconds):
-        return 1.0 + (GROWTH - 1.0) * min(seconds / 2.0, 1.0)
-
-    def down(seconds):
-        return GROWTH - (GROWTH - 1.0) * min(seconds / 2.0, 1.0)
-    return np.log(up(end) / up(start)), np.log(down(end) / down(start))
+    return tuple(np.log(relative_radius(motion, end) / relative_radius(motion, start))
+                 for motion in ("grow", "shrink"))
 
 
 def setback(values):
@@ -59,7 +55,7 @@ class Course:
 
     def keeps_size(self):
         # In a short clip growth itself is small, and a steady object must be steadier.
-        growth = min(abs(self.grows), abs(self.shrinks)) if self.seconds < 2.0 else np.log(GROWTH)
+        growth = min(abs(self.grows), abs(self.shrinks)) if self.seconds < GROWTH_SECONDS else np.log(GROWTH)
         return (np.ptp(self.size) <= min(STEADY_RANGE, 0.7 * growth)
                 and abs(self.ends(self.size)) <= min(STEADY_DRIFT, 0.35 * growth))
 
@@ -69,7 +65,7 @@ class Course:
     def goes(self, along, across):
         """Whether `along` rises as far and as straight as the world has it."""
         way = self.change(along)
-        room = SIZE - 2.0 * (np.exp(np.median(self.size)) + MARGIN) - START_SPREAD
+        room = SIZE - 2.0 * (np.exp(np.median(self.size)) + MARGIN) - SCATTER
         return (ENOUGH * min(SPEED[0] * self.seconds, room) <= way <= TOO_MUCH * SPEED[1] * self.seconds
                 and np.ptp(across) <= max(LEAST_ASTRAY, ASTRAY * way)
                 and setback(along) <= BACKWARDS * way)

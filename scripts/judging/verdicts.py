@@ -173,9 +173,8 @@ def _radius(track, shape, motion):
     areas = [found.area for found in track.seen]
     few = {"grow": areas[:3], "shrink": areas[-3:]}.get(motion, areas)
     radius = radius_of(shape, float(np.median(few)))
-    if motion == "shrink":   # in a clip of less than 2 s it has not come to its end
-        growth = world.GROWTH - (world.GROWTH - 1.0) * min((track.frames[-1] - 1) / world.FRAMES_PER_SECOND / 2.0, 1.0)
-        radius /= growth
+    if motion == "shrink":   # in a short clip it has not come to its end
+        radius /= world.relative_radius(motion, (track.frames[-1] - 1) / world.FRAMES_PER_SECOND)
     return radius
 
 

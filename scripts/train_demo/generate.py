@@ -56,7 +56,8 @@ def chunk_flow(model, x, timestep, text, history, first_frame, keep=False):
         keys, values = history.with_own(layer, k, v)
         if keep:
             history.keep(layer, k, v)
-        x = block_end(block, x, attention(q, keys, values), six, text, layer)
+        x = block_end(block, x, attention(q, keys, values), six, text.keys[layer],
+                      text.values[layer], text.bias)
     return head(model, x, embedding, frames, rows, columns)
 
 

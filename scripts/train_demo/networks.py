@@ -13,8 +13,8 @@ class Networks(torch.nn.Module):
 
     def __init__(self, config, vocabulary_path):
         super().__init__()
-        self.vocabulary = Vocabulary(vocabulary_path)
         self.text_rows = config["text"]["rows"]
+        self.vocabulary = Vocabulary(vocabulary_path, self.text_rows)
         self.text_encoder = make_text_encoder(config["text"], self.vocabulary.rows())
         self.transformer = make_transformer(config["transformer"], config["text"]["width"])
 

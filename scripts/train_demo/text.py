@@ -45,19 +45,20 @@ def write_vocabulary(config, path):
 
 
 class Vocabulary:
-    """Sentences to ids with the end token."""
+    """Sentences to ids with the end token, at most `text_rows` of them (longer sentences lose their tail)."""
 
-    def __init__(self, path):
+    def __init__(self, path, text_rows):
         self.model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        self.text_rows = text_rows
 
     def rows(self):
         return self.model.vocab_size() + SENTINELS
 
     def batch(self, sentences):
-        """(ids [B, L], lengths [B]), padded to the longest."""
-        ids = [self.model.encode(sentence) + [END] for sentence in sentences]
+        """(ids [B, text_rows], lengths [B])."""
+        ids = [self.model.encode(sentence)[:self.text_rows - 1] + [END] for sentence in sentences]
         lengths = torch.tensor([len(row) for row in ids])
-        table = np.full((len(ids), int(lengths.max())), PAD)
+        table = np.full((len(ids), self.text_rows), PAD)
         for row, words in zip(table, ids):
             row[:len(words)] = words
         return torch.from_numpy(table), lengths

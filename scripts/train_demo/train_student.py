@@ -6,18 +6,15 @@ clean chunk from both (Song et al., "Consistency Models", 2023). Guidance is par
 so the student needs none. The history is clean, as in the teacher's training.
 """
 import copy
-import time
 
 import torch
 
 from .latents import Latents
 from .networks import Average, load_networks
 from .schedule import add_noise, shifted
-from .training import Log, Optimiser, learning_rate, load_checkpoint, save_checkpoint, set_up
+from .training import Optimiser, learning_rate, set_up, train
 from .train_teacher import timeline
-from .transformer import flow
-
-SAVE_SECONDS = 180
+from .transformer import compile_blocks, flow
 
 
 def train_student(config, out):
@@ -27,22 +24,16 @@ def train_student(config, out):
     teacher = load_networks(config, out, "teacher").requires_grad_(False).to(device)
     student = copy.deepcopy(teacher).requires_grad_(True)
     student.text_encoder.requires_grad_(False)     # it has no say in noise levels
+    if config["compile"]:
+        compile_blocks()
     average = Average(student, settings["average"])
     trained = [p for p in student.parameters() if p.requires_grad]
     optimiser = Optimiser(student.named_parameters(), weight_decay=0.0)
-    done = load_checkpoint(out / "student.pt")
-    first_phase, first_step = 0, 0
-    if done:
-        student.load_state_dict(done["model"])
-        average.networks.load_state_dict(done["ema"])
-        average.count, first_phase, first_step = done["count"], done["phase"], done["step"]
-        if done["optimiser"]:
-            optimiser.load_state_dict(done["optimiser"])
-    log = Log(out / "log_student.jsonl", every=20)
-    for number in range(first_phase, len(settings["phases"])):
-        phase, saved = settings["phases"][number], time.monotonic()
+
+    def step_of_phase(number, phase):
         latents = Latents(out, phase["from"])
-        for step in range(first_step if number == first_phase else 0, phase["steps"]):
+
+        def update(step):
             rate = learning_rate(step, phase["steps"], phase["rate"], settings["warm_up"],
                                  settings["final_rate"])
             loss = _loss(config, phase, teacher, student, average.networks, latents,
@@ -52,16 +43,11 @@ def train_student(config, out):
             norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step(rate)
             average.update(student)
-            log.add(step, {"loss": loss.detach(), "norm": norm}, phase=phase["name"])
-            if time.monotonic() - saved > SAVE_SECONDS:
-                saved = time.monotonic()
-                _save(out, student, average, optimiser, number, step + 1)
-        _save(out, student, average, optimiser, number + 1, 0)
+            return {"loss": loss.detach(), "norm": norm}
 
+        return update
 
-def _save(out, student, average, optimiser, phase, step):
-    save_checkpoint(out / "student.pt", model=student.state_dict(), ema=average.networks.state_dict(),
-                    count=average.count, optimiser=optimiser.state_dict(), phase=phase, step=step)
+    train(out, "student", student, average, optimiser, settings["phases"], step_of_phase)
 
 
 def _loss(config, phase, teacher, student, target, latents, number, device):

@@ -1,22 +1,18 @@
 """Step 3: the many-step causal model, by flow matching with clean history ("teacher forcing").
 
-Writes teacher.pt and log_teacher.jsonl. First on single pictures (words for colours, shapes and places), then
-on opening chunks, then on whole clips, where every noisy chunk sees the clean chunks before it. In a part of the batches the later chunks are moved on in
-time and see only the first frame and the chunk before: so the model learns what a rolling window looks
-like, though no clip is longer than three chunks.
+Writes teacher.pt and log_teacher.jsonl. First on single pictures (words for colours, shapes and places),
+then on opening chunks, then on whole clips, where every noisy chunk sees the clean chunks before it. In a
+part of the batches the later chunks are moved on in time and see only the first frame and the chunk before:
+so the model learns what a rolling window looks like, though no clip is longer than three chunks.
 """
-import time
-
 import torch
 
 from .latents import Latents
 from .networks import Average, Networks
 from .schedule import add_noise, draw_levels
 from .text import write_vocabulary
-from .training import Log, Optimiser, learning_rate, load_checkpoint, save_checkpoint, set_up
-from .transformer import flow
-
-SAVE_SECONDS = 180
+from .training import Optimiser, learning_rate, set_up, train
+from .transformer import compile_blocks, flow
 
 
 def train_teacher(config, out):
@@ -26,34 +22,16 @@ def train_teacher(config, out):
         write_vocabulary(config["text"], out / "spiece.model")
     networks = Networks(config, out / "spiece.model").to(device)
     start_weights(networks)
+    if config["compile"]:
+        compile_blocks()
     average = Average(networks, config["teacher"]["average"])
     optimiser = Optimiser(networks.named_parameters(), weight_decay=0.01)
-    done = load_checkpoint(out / "teacher.pt")
-    first_phase, first_step = 0, 0
-    if done:
-        networks.load_state_dict(done["model"])
-        average.networks.load_state_dict(done["ema"])
-        average.count = done["count"]
-        if done["optimiser"]:
-            optimiser.load_state_dict(done["optimiser"])
-        first_phase, first_step = done["phase"], done["step"]
-    log = Log(out / "log_teacher.jsonl", every=20)
-    phases = config["teacher"]["phases"]
-    for number in range(first_phase, len(phases)):
-        latents = Latents(out, phases[number]["from"])
-        trainer = Trainer(config, phases[number], networks, average, optimiser, latents, device)
-        saved = time.monotonic()
-        for step in range(first_step if number == first_phase else 0, phases[number]["steps"]):
-            log.add(step, trainer.step(step, number), phase=phases[number]["name"])
-            if time.monotonic() - saved > SAVE_SECONDS:
-                saved = time.monotonic()
-                _save(out, networks, average, optimiser, number, step + 1)
-        _save(out, networks, average, optimiser, number + 1, 0)
 
+    def step_of_phase(number, phase):
+        trainer = Trainer(config, phase, networks, average, optimiser, Latents(out, phase["from"]), device)
+        return lambda step: trainer.step(step, number)
 
-def _save(out, networks, average, optimiser, phase, step):
-    save_checkpoint(out / "teacher.pt", model=networks.state_dict(), ema=average.networks.state_dict(),
-                    count=average.count, optimiser=optimiser.state_dict(), phase=phase, step=step)
+    train(out, "teacher", networks, average, optimiser, config["teacher"]["phases"], step_of_phase)
 
 
 def start_weights(networks):

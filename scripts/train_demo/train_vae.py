@@ -5,13 +5,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from . import training
 from . import vae as network
 from .prompts import training_example
-from .training import (Log, learning_rate, load_checkpoint, save_checkpoint, set_rate, set_up)
+from .training import Log, learning_rate, load_checkpoint, save_checkpoint, set_rate, set_up
 from .world import SIZE, render
 
 CLIP_FRAMES = 33
-SAVE_SECONDS = 120
 
 
 def train_vae(config, out):
@@ -67,7 +67,7 @@ def _train_phase(model, optimiser, settings, phase, number, start, seed, log, ou
         # The range is 2, so its square over the mean squared error is the PSNR.
         log.add(step, {"loss": loss.detach(), "psnr": 10.0 * torch.log10(4.0 / error.detach().square().mean()),
                        "kl": divergence.detach()}, phase=phase["name"])
-        if time.monotonic() - saved > SAVE_SECONDS:
+        if time.monotonic() - saved > training.SAVE_SECONDS:
             saved = time.monotonic()
             save_checkpoint(out / "vae.pt", model=model.state_dict(), phase=number, step=step + 1,
                             optimiser=optimiser.state_dict())

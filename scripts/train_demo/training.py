@@ -11,6 +11,8 @@ import numpy as np
 import torch
 import yaml
 
+SAVE_SECONDS = 180      # of training between two checkpoints
+
 
 def load_config(path, overrides=()):
     """The YAML file with `section.key=value` overrides, values read as YAML. Unknown keys are errors."""
@@ -103,6 +105,9 @@ class Log:
         self.sums, self.count, self.since = {}, 0, time.monotonic()
 
     def add(self, step, figures, **facts):
+        if not all(math.isfinite(value) for value in figures.values()):
+            raise SystemExit(f"{self.path}: step {step + 1}: {figures}: the training diverged; "
+                             "lower the rate of this phase and go on from the last checkpoint")
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         self.count += 1
@@ -129,6 +134,35 @@ def save_checkpoint(path, **content):
     temporary = path.with_suffix(".part")
     torch.save(content, temporary)
     temporary.replace(path)
+
+
+def train(out, name, networks, average, optimiser, phases, step_of_phase):
+    """Trains phase after phase from where `name`.pt stopped; writes it and log_`name`.jsonl.
+
+    `step_of_phase(number, phase)` gives what does one update of that phase: step → figures for the log.
+    """
+    place, first_phase, first_step = out / f"{name}.pt", 0, 0
+    done = load_checkpoint(place)
+    if done:
+        networks.load_state_dict(done["model"])
+        average.networks.load_state_dict(done["ema"])
+        average.count, first_phase, first_step = done["count"], done["phase"], done["step"]
+        if done["optimiser"]:
+            optimiser.load_state_dict(done["optimiser"])
+
+    def save(phase, step):
+        save_checkpoint(place, model=networks.state_dict(), ema=average.networks.state_dict(),
+                        count=average.count, optimiser=optimiser.state_dict(), phase=phase, step=step)
+
+    log = Log(out / f"log_{name}.jsonl", every=20)
+    for number in range(first_phase, len(phases)):
+        update, saved = step_of_phase(number, phases[number]), time.monotonic()
+        for step in range(first_step if number == first_phase else 0, phases[number]["steps"]):
+            log.add(step, update(step), phase=phases[number]["name"])
+            if time.monotonic() - saved > SAVE_SECONDS:
+                saved = time.monotonic()
+                save(number, step + 1)
+        save(number + 1, 0)
 
 
 def load_checkpoint(path):

@@ -114,17 +114,16 @@ def block_start(block, x, projected, table):
     return _rotate(q, table).to(v.dtype), _rotate(k, table).to(v.dtype), v
 
 
-def block_end(block, x, mixed, projected, text, layer):
-    """The rest of the block after self-attention; mixed [..., heads, tokens, size]."""
+def block_end(block, x, mixed, projected, keys, values, bias):
+    """The rest of the block after self-attention; mixed [..., heads, tokens, size]; the text's keys and values."""
     gate = projected[..., 2:3, :]
     x = x + block.attn1.to_out[0](mixed.transpose(-3, -2).flatten(-2)).float() * gate
     cross = block.attn2
     normal = F.layer_norm(x, x.shape[-1:], block.norm2.weight, block.norm2.bias, 1e-6)
-    query = _rms(cross.norm_q, cross.to_q(normal)).to(text.values[layer].dtype)
+    query = _rms(cross.norm_q, cross.to_q(normal)).to(values.dtype)
     # Chunks of one video read one text: their tokens stand in a row.
     flat = _heads(query.flatten(1, -2), cross.heads)
-    read = attention(flat, text.keys[layer].to(flat.dtype), text.values[layer],
-                     text.bias.to(flat.dtype))
+    read = attention(flat, keys.to(flat.dtype), values, bias.to(flat.dtype))
     read = read.transpose(1, 2).flatten(2).reshape(x.shape)
     x = x + cross.to_out[0](read).float()
     normal = _normal(x, projected[..., 4:5, :], projected[..., 3:4, :])
@@ -150,6 +149,13 @@ def head(model, x, embedding, frames, rows, columns):
     order = x.dim() - 6
     x = x.permute(*range(order), *(order + i for i in (0, 5, 1, 3, 2, 4)))
     return x.flatten(-2).flatten(-3, -2)
+
+
+def compile_blocks():
+    """From now on training runs the blocks compiled: about a seventh faster on CPUs. Needs a C++ compiler."""
+    global block_start, block_end
+    block_start = torch.compile(block_start, dynamic=False)
+    block_end = torch.compile(block_end, dynamic=False)
 
 
 def _projected(block, projected):
@@ -190,7 +196,8 @@ def flow(model, x, timesteps, text, frames, visible=None, has_clean=True):
         q, k, v = block_start(block, x, six, table)
         mixed = attend(q, k, v, visible)
         mixed = mixed.flatten(0, 1)
-        x = block_end(block, x.flatten(0, 1), mixed, six.flatten(0, 1), text, layer).unflatten(0, (batch, copies))
+        x = block_end(block, x.flatten(0, 1), mixed, six.flatten(0, 1), text.keys[layer],
+                      text.values[layer], text.bias).unflatten(0, (batch, copies))
     noisy = slice(1 if has_clean else 0, None)
     return head(model, x[:, noisy], embedding[:, noisy], length, rows, columns)
 

@@ -31,6 +31,7 @@ COLOUR_JITTER = 6.0              # 0..255, each channel of each scene
 RADII = {"small": (11.0, 13.0), "medium": (15.0, 18.0), "large": (20.0, 23.0)}  # pixels, half extent
 PAIR_RADII = (12.0, 14.5)
 GROWTH = 1.7                     # largest over smallest radius of one that grows or shrinks
+GROWTH_SECONDS = 2.0             # until one that grows or shrinks has its last size
 SCATTER = 16.0                   # pixels, how far from its usual place an object starts
 MARGIN = 4.0                     # pixels between a resting object and the picture's edge
 SPEED = (26.0, 40.0)             # pixels a second
@@ -70,11 +71,13 @@ class Thing:
         elif self.motion == "circle":
             angle = self.phase + 2.0 * np.pi * seconds / self.period
             x, y = x + self.orbit * np.cos(angle), y + self.orbit * np.sin(angle)
-        elif self.motion == "grow":
-            radius *= 1.0 + (GROWTH - 1.0) * min(seconds / 2.0, 1.0)
-        elif self.motion == "shrink":
-            radius *= GROWTH - (GROWTH - 1.0) * min(seconds / 2.0, 1.0)
-        return x, y, radius
+        return x, y, radius * relative_radius(self.motion, seconds)
+
+
+def relative_radius(motion, seconds):
+    """Radius at a time over the one that the word for the size means."""
+    grown = (GROWTH - 1.0) * min(seconds / GROWTH_SECONDS, 1.0)
+    return {"grow": 1.0 + grown, "shrink": GROWTH - grown}.get(motion, 1.0)
 
 
 @dataclass(frozen=True)

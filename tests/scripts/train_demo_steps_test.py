@@ -21,6 +21,7 @@ from train_demo.training import load_checkpoint, save_checkpoint  # noqa: E402
 
 VAE_STEPS, TEACHER_STEPS = 75, 60
 SETTINGS = [
+    "compile=false",
     "vae.warm_up=5", "latents.pictures=16", "latents.clips=8", "latents.batch=2",
     f"vae.phases=[{{name: pictures, steps: {VAE_STEPS}, batch: 4, frames: 1, crop: 32, rate: 3.0e-3}},"
     " {name: clips, steps: 2, batch: 1, frames: 9, crop: 32, rate: 5.0e-4}]",
@@ -38,8 +39,8 @@ PROMPT = "a red circle moves left over a grey background"
 EAGER = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-from train_demo import __main__ as program, train_teacher, train_vae
-train_teacher.SAVE_SECONDS = train_vae.SAVE_SECONDS = -1.0
+from train_demo import __main__ as program, training
+training.SAVE_SECONDS = -1.0
 program.main()
 """
 
