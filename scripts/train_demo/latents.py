@@ -8,7 +8,7 @@ import torch
 from . import vae as network
 from .prompts import training_example
 from .training import Log, load_checkpoint, set_up
-from .world import object_map, render
+from .world import attribute_map, render
 
 LATENT_FRAMES, CHANNELS, SIDE = 9, 16, 16
 PIXEL_FRAMES = 1 + 4 * (LATENT_FRAMES - 1)
@@ -78,7 +78,7 @@ def _encode_all(model, path, count, first_seed, frames, batch, log, device):
 
 class Latents:
     """The normalised training set; `batch(indices, …)` → (float32 [B, K chunks, F frames, 16, 16, 16],
-    sentences, 1 where a token holds a part of an object [B, K, F, 8, 8])."""
+    sentences, the attribute map at the tokens, int64 [B, K, F, 8, 8, 4])."""
 
     def __init__(self, out, kind="clips"):
         try:
@@ -97,7 +97,7 @@ class Latents:
         frames = chunk_frames * chunks
         raw = torch.from_numpy(np.stack([self.table[i][:frames] for i in indices]).astype(np.float32))
         examples = [training_example(self.first_seed + i) for i in indices]
-        maps = np.stack([object_map(scene, [4 * f for f in range(frames)], SIDE // 2) for _, scene in examples])
+        maps = np.stack([attribute_map(scene, [4 * f for f in range(frames)], SIDE // 2) for _, scene in examples])
         return (((raw - self.mean) / self.std).unflatten(1, (chunks, chunk_frames)),
                 [sentence for sentence, _ in examples],
                 torch.from_numpy(maps).unflatten(1, (chunks, chunk_frames)))

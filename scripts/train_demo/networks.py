@@ -6,6 +6,9 @@ import torch
 from .text import Vocabulary, encode_text, make_text_encoder
 from .training import load_checkpoint
 from .transformer import make_transformer, text_context
+from .world import ATTRIBUTES
+
+TOKEN_ROWS = 8       # and columns, of a latent frame
 
 
 class Networks(torch.nn.Module):
@@ -19,10 +22,29 @@ class Networks(torch.nn.Module):
         self.transformer = make_transformer(config["transformer"], config["text"]["width"])
 
     def context(self, sentences):
+        return self.context_and_states(sentences)[0]
+
+    def context_and_states(self, sentences):
+        """The context, the encoder's states [B, text_rows, width], the words' ids [B, text_rows]."""
         device = self.transformer.proj_out.weight.device
         ids, lengths = (part.to(device) for part in self.vocabulary.batch(sentences))
         states = encode_text(self.text_encoder, ids, lengths)
-        return text_context(self.transformer, states, lengths, self.text_rows)
+        return text_context(self.transformer, states, lengths, self.text_rows), states, ids
+
+
+class NetworksWithHeads(Networks):
+    """With linear heads that only training has.
+
+    `naming` says from the middle of the transformer what is at a token and where the token is, in the groups of
+    sizes `names`; `order` says from the text encoder which of two objects a word tells of.
+    """
+
+    def __init__(self, config, vocabulary_path):
+        super().__init__(config, vocabulary_path)
+        sizes = config["transformer"]
+        self.names = (*(len(names) for names in ATTRIBUTES.values()), TOKEN_ROWS, TOKEN_ROWS, sizes["chunk_frames"])
+        self.naming = torch.nn.Linear(sizes["heads"] * sizes["head_dim"], sum(self.names))
+        self.order = torch.nn.Linear(config["text"]["width"], 2)
 
 
 def load_networks(config, out, name, weights="ema"):
@@ -31,7 +53,7 @@ def load_networks(config, out, name, weights="ema"):
     if not done:
         raise SystemExit(f"{out / name}.pt: not there; run the step '{name}' first")
     networks = Networks(config, out / "spiece.model")
-    networks.load_state_dict(done[weights])
+    networks.load_state_dict({key: done[weights][key] for key in networks.state_dict()})   # without the heads
     return networks.eval()
 
 

@@ -54,6 +54,9 @@ class Vocabulary:
     def rows(self):
         return self.model.vocab_size() + SENTINELS
 
+    def id_of(self, word):
+        return self.model.piece_to_id(SPACE + word)
+
     def batch(self, sentences):
         """(ids [B, text_rows], lengths [B])."""
         ids = [self.model.encode(sentence)[:self.text_rows - 1] + [END] for sentence in sentences]

@@ -177,7 +177,12 @@ def attention(q, k, v, bias=None):
 
 
 def flow(model, x, timesteps, text, frames, visible=None, has_clean=True):
-    """Flow of every noisy copy, [B, C − 1, K, F, 16, H, W]; copy 0 of x is the clean video.
+    """Flow of every noisy copy, [B, C − 1, K, F, 16, H, W]; copy 0 of x is the clean video."""
+    return flow_and_states(model, x, timesteps, text, frames, visible, has_clean)[0]
+
+
+def flow_and_states(model, x, timesteps, text, frames, visible=None, has_clean=True):
+    """The flow, and the noisy copies' tokens in the middle of the network: [B, C − 1, K, tokens, D].
 
     Opening chunks have no history, so they need no clean copy: has_clean=False, C noisy copies.
 
@@ -191,15 +196,17 @@ def flow(model, x, timesteps, text, frames, visible=None, has_clean=True):
     text = repeat_text(text, copies)
     embedding, projected = _modulation(model, timesteps)
     x = patches(model, x).float()
+    noisy = slice(1 if has_clean else 0, None)
     for layer, block in enumerate(model.blocks):
+        if layer == len(model.blocks) // 2:
+            states = x[:, noisy]
         six = _projected(block, projected)
         q, k, v = block_start(block, x, six, table)
         mixed = attend(q, k, v, visible)
         mixed = mixed.flatten(0, 1)
         x = block_end(block, x.flatten(0, 1), mixed, six.flatten(0, 1), text.keys[layer],
                       text.values[layer], text.bias).unflatten(0, (batch, copies))
-    noisy = slice(1 if has_clean else 0, None)
-    return head(model, x[:, noisy], embedding[:, noisy], length, rows, columns)
+    return head(model, x[:, noisy], embedding[:, noisy], length, rows, columns), states
 
 
 def attend(q, k, v, visible=None):

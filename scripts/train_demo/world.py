@@ -27,16 +27,18 @@ BACKGROUNDS = {
     "brown": (92, 62, 42), "pink": (250, 196, 208),
 }
 
+ATTRIBUTES = {"shape": SHAPES, "colour": tuple(COLOURS), "size": ("small", "medium", "large"), "motion": MOTIONS}
+
 COLOUR_JITTER = 6.0              # 0..255, each channel of each scene
-RADII = {"small": (11.0, 13.0), "medium": (15.0, 18.0), "large": (20.0, 23.0)}  # pixels, half extent
-PAIR_RADII = (12.0, 14.5)
+RADII = {"small": (11.5, 12.5), "medium": (16.0, 17.0), "large": (21.0, 22.0)}  # pixels, half extent
+PAIR_RADII = (13.0, 14.0)
 GROWTH = 1.7                     # largest over smallest radius of one that grows or shrinks
 GROWTH_SECONDS = 2.0             # until one that grows or shrinks has its last size
-SCATTER = 16.0                   # pixels, how far from its usual place an object starts
+SCATTER = 3.0                    # pixels, how far from its usual place an object starts
 MARGIN = 4.0                     # pixels between a resting object and the picture's edge
-SPEED = (26.0, 40.0)             # pixels a second
-ORBIT_RADIUS = (18.0, 26.0)      # pixels
-ORBIT_PERIOD = (2.0, 2.6)        # seconds
+SPEED = (31.0, 35.0)             # pixels a second
+ORBIT_RADIUS = (21.0, 23.0)      # pixels
+ORBIT_PERIOD = (2.2, 2.4)        # seconds, clockwise from near the top
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Thing:
     y: float
     speed: float = 0.0
     orbit: float = 0.0
-    period: float = 0.0     # negative: counter-clockwise
+    period: float = 0.0
     phase: float = 0.0
     tint: tuple = (0.0, 0.0, 0.0)
 
@@ -91,13 +93,13 @@ class Scene:
 def fill_scene(generator, background, objects):
     """A scene with the given words: positions, speeds and tints come from the generator."""
     things = []
-    # Two objects share the picture as upper and lower half, in either order.
-    middles = [SIZE / 2] if len(objects) == 1 else list(generator.permutation([34.0, 94.0]))
+    # Two objects share the picture: the first that is told has the upper half.
+    middles = [SIZE / 2] if len(objects) == 1 else [34.0, 94.0]
     for (shape, colour, size, motion), middle in zip(objects, middles):
         low, high = RADII[size] if len(objects) == 1 else PAIR_RADII
         thing = Thing(shape, colour, size, motion, radius=generator.uniform(low, high), x=0.0, y=0.0,
                       tint=_tint(generator))
-        things.append(_place(generator, thing, middle, alone=len(objects) == 1))
+        things.append(_place(generator, thing, middle))
     return Scene(background, tuple(things), _tint(generator))
 
 
@@ -105,13 +107,13 @@ def _tint(generator):
     return tuple(generator.uniform(-COLOUR_JITTER, COLOUR_JITTER, 3))
 
 
-def _place(generator, thing, middle, alone):
+def _place(generator, thing, middle):
     """Start and course, such that a motion has room to be seen."""
     widest = thing.radius * (GROWTH if thing.motion in ("grow", "shrink") else 1.0)
     low, high = widest + MARGIN, SIZE - widest - MARGIN
     # Nothing starts just anywhere: what a prompt leaves open is all that few-step sampling has to guess.
     x = SIZE / 2 + generator.uniform(-SCATTER, SCATTER)
-    y = middle + (generator.uniform(-SCATTER, SCATTER) if alone else generator.uniform(-4.0, 4.0))
+    y = middle + generator.uniform(-SCATTER, SCATTER)
     x, y = (float(np.clip(v, low, high)) for v in (x, y))
     far = generator.uniform(high - SCATTER, high)   # the end of the picture it comes from
     speed = generator.uniform(*SPEED)
@@ -127,9 +129,8 @@ def _place(generator, thing, middle, alone):
         orbit = generator.uniform(*ORBIT_RADIUS)
         edge = orbit + thing.radius + MARGIN
         x, y = (float(np.clip(v, edge, SIZE - edge)) for v in (x, y))
-        period = generator.uniform(*ORBIT_PERIOD) * generator.choice([-1.0, 1.0])
-        return replace(thing, x=x, y=y, orbit=orbit, period=float(period),
-                       phase=generator.uniform(0.0, 2.0 * np.pi))
+        return replace(thing, x=x, y=y, orbit=orbit, period=generator.uniform(*ORBIT_PERIOD),
+                       phase=-np.pi / 2.0 + generator.uniform(-0.25, 0.25))
     return replace(thing, x=x, y=y)
 
 
@@ -145,18 +146,22 @@ def render(scene, frames, first_frame=0):
     return np.round(clip * 255.0).astype(np.uint8)
 
 
-def object_map(scene, frames, cells):
-    """float32 [len(frames), cells, cells]: 1 where a cell of the picture holds a part of an object's box."""
+def attribute_map(scene, frames, cells):
+    """What the objects at each cell of the picture are called: int64 [len(frames), cells, cells, 4].
+
+    Indices into ATTRIBUTES, or -1 where no object's box touches the cell.
+    """
     side = SIZE / cells
     low = np.arange(cells) * side
-    touched = np.zeros((len(frames), cells, cells), np.float32)
+    found = np.full((len(frames), cells, cells, len(ATTRIBUTES)), -1)
     for index, frame in enumerate(frames):
         for thing in scene.things:
             x, y, radius = thing.at(frame / FRAMES_PER_SECOND)
             columns = (low < x + radius) & (low + side > x - radius)
             rows = (low < y + radius) & (low + side > y - radius)
-            touched[index] = np.maximum(touched[index], np.outer(rows, columns))
-    return touched
+            found[index][np.ix_(rows, columns)] = [names.index(getattr(thing, attribute))
+                                                   for attribute, names in ATTRIBUTES.items()]
+    return found
 
 
 def _colour(words, tint):

@@ -11,7 +11,7 @@ import torch  # noqa: E402
 
 from train_demo import program_noise, vae as network  # noqa: E402
 from train_demo.generate import History, chunk_flow  # noqa: E402
-from train_demo.train_teacher import timeline  # noqa: E402
+from train_demo.train_teacher import naming_loss, order_loss, timeline  # noqa: E402
 from train_demo.transformer import flow, make_transformer, text_context  # noqa: E402
 
 TOLERANCE = 1e-4     # of outputs of order one, in float32
@@ -125,6 +125,40 @@ class Transformer(Case):
         change = (flow(self.model, clean, times, text, frames) - before).abs().amax(dim=(0, 1, 3, 4, 5, 6))
         self.assertEqual(change[:2].tolist(), [0.0, 0.0])
         self.assertGreater(change[2].item(), 10 * TOLERANCE)
+
+
+class Heads(unittest.TestCase):
+    NAMES = (5, 7, 3, 8, 8, 8, 3)
+
+    def scores(self, attributes, place):
+        """Scores [1, 1, 1, 192, sum of names] that are sure of the given answers [1, 1, 3, 8, 8, 7]."""
+        wanted = torch.cat([attributes.clamp(min=0), place], dim=-1).flatten(2, 4)[:, None]
+        return 20.0 * torch.cat([torch.nn.functional.one_hot(wanted[..., i], size)
+                                 for i, size in enumerate(self.NAMES)], dim=-1).float()
+
+    def test_naming_counts_attributes_where_objects_are_and_places_everywhere(self):
+        attributes = torch.full((1, 1, 3, 8, 8, 4), -1)
+        attributes[0, 0, :, 2:4, 5] = torch.tensor([4, 6, 2, 7])
+        place = torch.stack(torch.meshgrid(torch.arange(3), torch.arange(8), torch.arange(8), indexing="ij"), dim=-1)
+        place = place[None, None][..., [1, 2, 0]]
+        self.assertLess(naming_loss(self.scores(attributes, place), attributes, self.NAMES).item(), 1e-4)
+        elsewhere = attributes.clone()
+        elsewhere[0, 0, :, 0, 0] = torch.tensor([1, 1, 1, 1])   # said of a token without an object
+        self.assertLess(naming_loss(self.scores(elsewhere, place), attributes, self.NAMES).item(), 1e-4)
+        for wrong in range(4):
+            said = attributes.clone()
+            said[0, 0, :, 2:4, 5, wrong] = 0
+            self.assertAlmostEqual(naming_loss(self.scores(said, place), attributes, self.NAMES).item(), 20.0, 3)
+        for wrong in range(3):
+            loss = naming_loss(self.scores(attributes, place.flip(2 + (1, 2, 0)[wrong])), attributes, self.NAMES)
+            self.assertGreater(loss.item(), 10.0)
+
+    def test_order_is_what_stands_before_and_after_the_conjunction(self):
+        ids = torch.tensor([[5, 9, 6, 1, 0, 0], [5, 6, 7, 1, 0, 0]])
+        sure = torch.tensor([[0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])   # padding does not count
+        scores = 20.0 * torch.nn.functional.one_hot(sure, 2).float()
+        self.assertLess(order_loss(scores, ids, 9).item(), 1e-4)
+        self.assertAlmostEqual(order_loss(scores, ids, 6).item(), 20.0 * 4 / 8, 3)
 
 
 class Noise(unittest.TestCase):

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,30 @@ class World(unittest.TestCase):
                     x, y, radius = thing.at(seconds)
                     self.assertGreaterEqual(min(x, y) - radius, 0.0, (seed, seconds))
                     self.assertLessEqual(max(x, y) + radius, world.SIZE, (seed, seconds))
+
+    def test_the_attribute_map_names_the_objects_where_they_are(self):
+        cells, frames = 8, (0, 4, 32)
+        side = world.SIZE // cells
+        for seed in range(60):
+            _, scene = prompts.training_example(seed)
+            clip, found = world.render(scene, 33), world.attribute_map(scene, frames, cells)
+            self.assertEqual(found.shape, (3, cells, cells, 4))
+            for index, frame in enumerate(frames):
+                painted = np.any(clip[frame] != world.render(replace(scene, things=()), 1)[0], axis=-1)
+                inside = painted.reshape(cells, side, cells, side).sum(axis=(1, 3)) > 12
+                marked = found[index, ..., 0] >= 0
+                self.assertTrue(np.all(marked | ~inside), (seed, frame))
+                self.assertLess(marked.sum(), cells * cells * 2 // 3)
+            told = {tuple(names[i] for names, i in zip(world.ATTRIBUTES.values(), cell))
+                    for cell in found.reshape(-1, 4) if cell[0] >= 0}
+            self.assertEqual(told, {(thing.shape, thing.colour, thing.size, thing.motion) for thing in scene.things})
+
+    def test_of_two_objects_the_first_has_the_upper_half(self):
+        pairs = [scene.things for _, scene in (prompts.training_example(seed) for seed in range(60))
+                 if len(scene.things) == 2]
+        self.assertGreater(len(pairs), 5)
+        self.assertTrue(all(first.at(seconds)[1] < world.SIZE / 2 < second.at(seconds)[1]
+                            for first, second in pairs for seconds in (0.0, 2.0)))
 
     def test_training_never_shows_what_is_held_out_and_tells_what_it_shows(self):
         seen = set()
