@@ -87,7 +87,10 @@ class Trainer:
         noisy = add_noise(clean[:, None], noise, level)
         x, times = noisy, 1000.0 * levels
         if chunks > 1:
-            x = torch.cat([clean[:, None], noisy], dim=1)
+            # Generated history is never quite clean.
+            spread = phase.get("history_noise", 0.0) * torch.rand(batch, 1, 1, 1, 1, 1, generator=generator)
+            history = clean + (spread * torch.randn(clean.shape, generator=generator)).to(self.device)
+            x = torch.cat([history[:, None], noisy], dim=1)
             times = torch.cat([torch.zeros_like(times[:, :1]), times], dim=1)
         with torch.autocast(self.device.type, torch.bfloat16):
             text, words, ids = self.networks.context_and_states(sentences)
