@@ -15,7 +15,7 @@ venv="$(realpath --canonicalize-missing "${CAUSEWAY_VENV:-out/venv}")"
 installed="$venv/requirements.txt" # a copy, made when everything was installed
 
 if [[ ! -x "$venv/bin/python" ]] || ! cmp --silent "$requirements" "$installed"; then
-  causeway_packages=(python3 python3-venv)
+  causeway_packages=(python3 python3-venv python3-dev g++) # the last two for torch.compile
   install_missing_packages >&2
   /usr/bin/python3 -m venv "$venv" >&2
   "$venv/bin/python" -m pip install --disable-pip-version-check --requirement "$requirements" >&2

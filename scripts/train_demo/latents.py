@@ -11,6 +11,7 @@ from .training import Log, load_checkpoint, set_up
 from .world import attribute_map, render
 
 LATENT_FRAMES, CHANNELS, SIDE = 9, 16, 16
+TOKEN_ROWS = SIDE // 2   # and columns, of a latent frame
 PIXEL_FRAMES = 1 + 4 * (LATENT_FRAMES - 1)
 FIRST_PICTURE = 2**32    # pictures show other scenes than clips
 PIECE = 512              # examples between two checkpoints
@@ -97,7 +98,7 @@ class Latents:
         frames = chunk_frames * chunks
         raw = torch.from_numpy(np.stack([self.table[i][:frames] for i in indices]).astype(np.float32))
         examples = [training_example(self.first_seed + i) for i in indices]
-        maps = np.stack([attribute_map(scene, [4 * f for f in range(frames)], SIDE // 2) for _, scene in examples])
+        maps = np.stack([attribute_map(scene, [4 * f for f in range(frames)], TOKEN_ROWS) for _, scene in examples])
         return (((raw - self.mean) / self.std).unflatten(1, (chunks, chunk_frames)),
                 [sentence for sentence, _ in examples],
                 torch.from_numpy(maps).unflatten(1, (chunks, chunk_frames)))

@@ -3,12 +3,11 @@ import copy
 
 import torch
 
+from .latents import TOKEN_ROWS
 from .text import Vocabulary, encode_text, make_text_encoder
 from .training import load_checkpoint
 from .transformer import make_transformer, text_context
 from .world import ATTRIBUTES
-
-TOKEN_ROWS = 8       # and columns, of a latent frame
 
 
 class Networks(torch.nn.Module):

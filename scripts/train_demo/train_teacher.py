@@ -8,8 +8,8 @@ so the model learns what a rolling window looks like, though no clip is longer t
 import torch
 import torch.nn.functional as F
 
-from .latents import Latents
-from .networks import TOKEN_ROWS, Average, NetworksWithHeads
+from .latents import TOKEN_ROWS, Latents
+from .networks import Average, NetworksWithHeads
 from .schedule import add_noise, draw_levels
 from .text import PAD, write_vocabulary
 from .training import Optimiser, learning_rate, set_up, train
@@ -19,7 +19,7 @@ from .transformer import compile_blocks, flow_and_states
 def train_teacher(config, out):
     """Trains, or goes on from the last checkpoint in `out`."""
     device = set_up(config["seed"])
-    if not (out / "spiece.model").exists():
+    if not (out / "teacher.pt").exists():    # a vocabulary of other sentences would not do
         write_vocabulary(config["text"], out / "spiece.model")
     networks = NetworksWithHeads(config, out / "spiece.model").to(device)
     start_weights(networks)

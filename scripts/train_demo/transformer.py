@@ -152,7 +152,7 @@ def head(model, x, embedding, frames, rows, columns):
 
 
 def compile_blocks():
-    """From now on training runs the blocks compiled: about a seventh faster on CPUs. Needs a C++ compiler."""
+    """From now on training runs the blocks compiled. Needs a C++ compiler and Python's headers."""
     global block_start, block_end
     block_start = torch.compile(block_start, dynamic=False)
     block_end = torch.compile(block_end, dynamic=False)

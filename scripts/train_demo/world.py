@@ -27,8 +27,6 @@ BACKGROUNDS = {
     "brown": (92, 62, 42), "pink": (250, 196, 208),
 }
 
-ATTRIBUTES = {"shape": SHAPES, "colour": tuple(COLOURS), "size": ("small", "medium", "large"), "motion": MOTIONS}
-
 COLOUR_JITTER = 6.0              # 0..255, each channel of each scene
 RADII = {"small": (11.5, 12.5), "medium": (16.0, 17.0), "large": (21.0, 22.0)}  # pixels, half extent
 PAIR_RADII = (13.0, 14.0)
@@ -39,6 +37,8 @@ MARGIN = 4.0                     # pixels between a resting object and the pictu
 SPEED = (31.0, 35.0)             # pixels a second
 ORBIT_RADIUS = (21.0, 23.0)      # pixels
 ORBIT_PERIOD = (2.2, 2.4)        # seconds, clockwise from near the top
+
+ATTRIBUTES = {"shape": SHAPES, "colour": tuple(COLOURS), "size": tuple(RADII), "motion": MOTIONS}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 # The training's networks against diffusers: the VAE whole and in pieces, the transformer at once and by chunks.
 import re
+import tempfile
 import unittest
+from pathlib import Path
 
 import train_demo_support as support
 from train_demo_support import SOURCE, stir
@@ -9,9 +11,10 @@ support.need()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from train_demo import program_noise, vae as network  # noqa: E402
+from train_demo import program_noise, transformer, vae as network  # noqa: E402
 from train_demo.generate import History, chunk_flow  # noqa: E402
 from train_demo.train_teacher import naming_loss, order_loss, timeline  # noqa: E402
+from train_demo.training import Log  # noqa: E402
 from train_demo.transformer import flow, make_transformer, text_context  # noqa: E402
 
 TOLERANCE = 1e-4     # of outputs of order one, in float32
@@ -159,6 +162,29 @@ class Heads(unittest.TestCase):
         scores = 20.0 * torch.nn.functional.one_hot(sure, 2).float()
         self.assertLess(order_loss(scores, ids, 9).item(), 1e-4)
         self.assertAlmostEqual(order_loss(scores, ids, 6).item(), 20.0 * 4 / 8, 3)
+
+
+class Training(unittest.TestCase):
+    def test_a_loss_that_is_no_number_ends_the_training(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = Log(Path(folder) / "log.jsonl", every=1)
+            log.add(0, {"loss": torch.tensor(1.0)})
+            with self.assertRaisesRegex(SystemExit, "step 2.*diverged"):
+                log.add(1, {"loss": torch.tensor(float("nan"))})
+
+    def test_compiled_blocks_give_the_same_flow(self):
+        plain = transformer.block_start, transformer.block_end
+        self.addCleanup(lambda: vars(transformer).update(zip(("block_start", "block_end"), plain)))
+        width = 32
+        model = stir(make_transformer({"heads": 2, "head_dim": 12, "ffn_dim": 32, "layers": 2}, width), 0.05).eval()
+        text = text_context(model, normal(1, 4, width), torch.tensor([3]), TEXT_ROWS)
+        given = (model, normal(1, 1, 1, 1, 16, 4, 4), torch.tensor([[[500.0]]]), text, [torch.arange(1)])
+        with torch.no_grad():
+            expected = flow(*given, has_clean=False)
+            transformer.compile_blocks()
+            compiled = flow(*given, has_clean=False)
+        self.assertIsNot(transformer.block_end, plain[1])
+        self.assertLess((compiled - expected).abs().max().item(), 1e-4 * expected.abs().max().item())
 
 
 class Noise(unittest.TestCase):
