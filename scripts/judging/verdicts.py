@@ -1,5 +1,5 @@
 """Says of one clip which words of its prompt are seen in it."""
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 from scipy import ndimage
@@ -25,7 +25,10 @@ BLINK = 2            # frames
 EVEN = 0.9           # share of the pixels away from objects that must have the background's colour
 EVEN_OBJECT = 0.8    # share of an object's inner pixels that must have its mean colour
 # Half extents in pixels that a size word stands for: halfway between the world's ranges.
-SIZES = {"small": (8.5, 14.0), "medium": (14.0, 19.0), "large": (19.0, 26.0)}
+SIZES = dict(zip(world.RADII, pairwise([
+    0.75 * min(low for low, _ in world.RADII.values()),
+    *((below + above) / 2.0 for (_, below), (above, _) in pairwise(world.RADII.values())),
+    1.2 * max(high for _, high in world.RADII.values())])))
 PRESENT = 0.25       # share of the clip in which an object must be seen for its colour and shape to count
 TRACKS = 6           # the longest tracks, among which a prompt's objects are looked for
 

@@ -3,7 +3,7 @@
 Writes student.pt and log_student.jsonl. The student starts as the teacher. One step of the teacher's
 probability-flow ODE leads from a noisy chunk to a slightly cleaner one; the student must name the same
 clean chunk from both (Song et al., "Consistency Models", 2023). Guidance is part of the teacher's step,
-so the student needs none. The history is clean, as in the teacher's training.
+so the student needs none. The history is the teacher's training's: clean, or the target network's own guess.
 """
 import copy
 
@@ -13,7 +13,7 @@ from .latents import Latents
 from .networks import Average, load_networks
 from .schedule import add_noise, shifted
 from .training import Optimiser, learning_rate, set_up, train
-from .train_teacher import timeline
+from .train_teacher import history_of, timeline
 from .transformer import compile_blocks, flow
 
 
@@ -65,17 +65,20 @@ def _loss(config, phase, teacher, student, target, latents, number, device):
     frames, visible, counted = timeline(chunks, frames_per_chunk, clean.shape[-1] // 2,
                                         phase.get("moved", 0.0), generator)
     frames = [f.to(device) for f in frames]
-    clean = clean.to(device)[:, None]
-    noisy = add_noise(clean, noise, level)
+    clean = clean.to(device)
+    noisy = add_noise(clean[:, None], noise, level)
 
     def run(networks, x, levels, text):
         times = 1000.0 * levels.flatten(3)[..., 0]
         if chunks > 1:
-            x, times = torch.cat([clean, x], dim=1), torch.cat([torch.zeros_like(times), times], dim=1)
+            x, times = torch.cat([history, x], dim=1), torch.cat([torch.zeros_like(times), times], dim=1)
         return flow(networks.transformer, x, times, text, frames, visible, has_clean=chunks > 1).float()
 
     with torch.autocast(device.type, torch.bfloat16):
         with torch.no_grad():
+            if chunks > 1:
+                history = history_of(clean, phase, target.transformer, target.context(sentences), frames, visible,
+                                     generator)[:, None]
             told = run(teacher, noisy, level, teacher.context(sentences))
             free = run(teacher, noisy, level, teacher.context([""] * batch))
             slope = free + settings["guidance"] * (told - free)

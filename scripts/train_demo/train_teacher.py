@@ -13,7 +13,9 @@ from .networks import Average, NetworksWithHeads
 from .schedule import add_noise, draw_levels
 from .text import PAD, write_vocabulary
 from .training import Optimiser, learning_rate, set_up, train
-from .transformer import compile_blocks, flow_and_states
+from .transformer import compile_blocks, flow, flow_and_states
+
+OWN_LEVELS = (0.5, 0.9)     # of noise, that a guessed history starts from; the last of the few steps starts at 0.625
 
 
 def train_teacher(config, out):
@@ -78,7 +80,7 @@ class Trainer:
         phase = self.phase
         batch, chunks = clean.shape[:2]
         copies = phase["copies"]
-        levels = draw_levels((batch, copies, chunks), self.config["schedule"]["shift"], generator)
+        levels = draw_levels((batch, copies, chunks), phase.get("shift", self.config["schedule"]["shift"]), generator)
         noise = torch.randn(batch, copies, *clean.shape[1:], generator=generator)
         frames, visible, counted = timeline(chunks, self.chunk_frames, clean.shape[-1] // 2,
                                             phase.get("moved", 0.0), generator)
@@ -86,16 +88,14 @@ class Trainer:
         level = levels[..., None, None, None, None]
         noisy = add_noise(clean[:, None], noise, level)
         x, times = noisy, 1000.0 * levels
-        if chunks > 1:
-            # Generated history is never quite clean.
-            spread = phase.get("history_noise", 0.0) * torch.rand(batch, 1, 1, 1, 1, 1, generator=generator)
-            history = clean + (spread * torch.randn(clean.shape, generator=generator)).to(self.device)
-            x = torch.cat([history[:, None], noisy], dim=1)
-            times = torch.cat([torch.zeros_like(times[:, :1]), times], dim=1)
+        frames = [f.to(self.device) for f in frames]
         with torch.autocast(self.device.type, torch.bfloat16):
             text, words, ids = self.networks.context_and_states(sentences)
-            predicted, states = flow_and_states(self.networks.transformer, x, times, text,
-                                                [f.to(self.device) for f in frames], visible,
+            if chunks > 1:
+                history = history_of(clean, phase, self.networks.transformer, text, frames, visible, generator)
+                x = torch.cat([history[:, None], noisy], dim=1)
+                times = torch.cat([torch.zeros_like(times[:, :1]), times], dim=1)
+            predicted, states = flow_and_states(self.networks.transformer, x, times, text, frames, visible,
                                                 has_clean=chunks > 1)
         attributes = attributes.to(self.device)
         objects = (attributes[..., 0] >= 0).float()
@@ -104,6 +104,29 @@ class Trainer:
         naming = (naming_loss(self.networks.naming(states.float()), attributes, self.networks.names)
                   + order_loss(self.networks.order(words.float()), ids, self.networks.vocabulary.id_of("and")))
         return error[counted].mean(), naming
+
+
+@torch.no_grad()
+def history_of(clean, phase, transformer, text, frames, visible, generator):
+    """The chunks before, [B, K, F, 16, H, W], as generation will give them: never quite clean.
+
+    In a share `own_history` of the batches they are the network's own guesses from noisy chunks, as the last of
+    few steps makes them, so that it learns to go on from its mistakes and not to add to them (compare Guo et al.,
+    "Resampling Forcing", 2025). `history_noise` adds normal noise, at most of this deviation.
+    """
+    history, lead = clean, (len(clean), 1, clean.shape[1])
+    if torch.rand((), generator=generator) < phase.get("own_history", 0.0):
+        levels = (OWN_LEVELS[0] + (OWN_LEVELS[1] - OWN_LEVELS[0]) * torch.rand(lead, generator=generator)).to(clean)
+        noise = torch.randn(clean[:, None].shape, generator=generator).to(clean)
+        level = levels[..., None, None, None, None]
+        noisy = add_noise(clean[:, None], noise, level)
+        guessed = flow(transformer, torch.cat([clean[:, None], noisy], dim=1),
+                       torch.cat([torch.zeros_like(levels), 1000.0 * levels], dim=1), text, frames, visible)
+        history = (noisy - level * guessed.float())[:, 0]
+    if phase.get("history_noise"):
+        spread = phase["history_noise"] * torch.rand(lead[0], 1, 1, 1, 1, 1, generator=generator)
+        history = history + (spread * torch.randn(clean.shape, generator=generator)).to(clean)
+    return history
 
 
 def naming_loss(scores, attributes, names):

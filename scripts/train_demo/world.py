@@ -28,9 +28,9 @@ BACKGROUNDS = {
 }
 
 COLOUR_JITTER = 6.0              # 0..255, each channel of each scene
-RADII = {"small": (11.5, 12.5), "medium": (16.0, 17.0), "large": (21.0, 22.0)}  # pixels, half extent
-PAIR_RADII = (13.0, 14.0)
-GROWTH = 1.7                     # largest over smallest radius of one that grows or shrinks
+RADII = {"small": (16.0, 17.0), "medium": (21.5, 22.5), "large": (27.5, 28.5)}  # pixels, half extent
+PAIR_RADII = (16.5, 17.5)
+GROWTH = 1.5                     # largest over smallest radius of one that grows or shrinks
 GROWTH_SECONDS = 2.0             # until one that grows or shrinks has its last size
 SCATTER = 3.0                    # pixels, how far from its usual place an object starts
 MARGIN = 4.0                     # pixels between a resting object and the picture's edge

@@ -13,7 +13,7 @@ import torch  # noqa: E402
 
 from train_demo import program_noise, transformer, vae as network  # noqa: E402
 from train_demo.generate import History, chunk_flow  # noqa: E402
-from train_demo.train_teacher import naming_loss, order_loss, timeline  # noqa: E402
+from train_demo.train_teacher import OWN_LEVELS, history_of, naming_loss, order_loss, timeline  # noqa: E402
 from train_demo.training import Log  # noqa: E402
 from train_demo.transformer import flow, make_transformer, text_context  # noqa: E402
 
@@ -116,6 +116,36 @@ class Transformer(Case):
         # The window is really narrower than the history: with all of it the last chunk comes out otherwise.
         whole = self.compare(frames, None, [0, 1, 2], lambda tokens: History(2, tokens))
         self.assertGreater((moved - whole)[:, :, 2].abs().max().item(), 10 * TOLERANCE)
+
+    def history(self, clean, phase, seed):
+        frames, visible, _ = timeline(3, 3, 4, 0.0, torch.Generator().manual_seed(0))
+        text = text_context(self.model, self.states[:1], self.lengths[:1], TEXT_ROWS)
+        return history_of(clean, phase, self.model, text, frames, visible, torch.Generator().manual_seed(seed))
+
+    @torch.inference_mode()
+    def test_a_guessed_history_is_what_one_step_of_generation_makes_of_noisy_chunks(self):
+        clean = normal(1, 3, 3, 16, 8, 8, seed=9)
+        guessed = self.history(clean, {"own_history": 1.0}, seed=10)
+        generator = torch.Generator().manual_seed(10)     # the same draws, one after the other
+        torch.rand((), generator=generator)
+        low, high = OWN_LEVELS
+        levels = low + (high - low) * torch.rand(1, 1, 3, generator=generator)[0, 0]
+        noise = torch.randn(1, 1, *clean.shape[1:], generator=generator)[:, 0]
+        shaped = levels.view(1, 3, 1, 1, 1, 1)
+        noisy = (1.0 - shaped) * clean + shaped * noise
+        self.states, self.lengths = self.states[:1], self.lengths[:1]
+        flows = self.by_chunks(clean, noisy, 1000.0 * levels, [torch.arange(3) + 3 * chunk for chunk in range(3)],
+                               History(2, 16))
+        self.agree(guessed, noisy - shaped * flows)
+
+    @torch.inference_mode()
+    def test_a_history_is_clean_or_a_little_noisy_as_the_phase_says(self):
+        clean = normal(1, 3, 3, 16, 8, 8, seed=11)
+        self.assertTrue(torch.equal(self.history(clean, {}, seed=12), clean))
+        spread = [(self.history(clean, {"history_noise": 0.3}, seed) - clean).std().item() for seed in range(20)]
+        self.assertLess(max(spread), 0.31)
+        self.assertGreater(max(spread), 0.2)
+        self.assertLess(min(spread), 0.1)
 
     @torch.inference_mode()
     def test_a_chunk_depends_on_the_chunks_before_it_and_on_none_after(self):
