@@ -28,15 +28,6 @@ pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
-# CUDA is looked for only when wanted; a machine without a toolkit never notices.
-set(CAUSEWAY_CUDA_TEXT "not built")
-if(NOT CAUSEWAY_CUDA MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "CAUSEWAY_CUDA is '${CAUSEWAY_CUDA}'; it takes AUTO, ON or OFF.")
-endif()
-if(CAUSEWAY_CUDA STREQUAL "ON")
-  message(FATAL_ERROR "CAUSEWAY_CUDA=ON, but this version has no CUDA backend yet; use AUTO or OFF.")
-endif()
-
 # The commit that the build is configured at, for `causeway --version` and the files' attributes.
 set(CAUSEWAY_COMMIT unknown)
 find_package(Git QUIET)

@@ -2,14 +2,15 @@
 add_library(causeway_options INTERFACE)
 # Contraction is off: where a fused multiply-add is wanted the code says so, and elsewhere a backend must
 # not differ from another by an unseen one.
-target_compile_options(causeway_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -ffp-contract=off
-  $<$<BOOL:${CAUSEWAY_WARNINGS_AS_ERRORS}>:-Werror>)
+target_compile_options(causeway_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-ffp-contract=off;$<$<BOOL:${CAUSEWAY_WARNINGS_AS_ERRORS}>:-Werror>>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overlapping copies inside std::string's operator+ where there are none (GCC bug 105651).
-  target_compile_options(causeway_options INTERFACE -Wno-restrict)
+  target_compile_options(causeway_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 if(CAUSEWAY_SANITIZE)
-  target_compile_options(causeway_options INTERFACE -fsanitize=${CAUSEWAY_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(causeway_options INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${CAUSEWAY_SANITIZE};-fno-omit-frame-pointer>")
   target_link_options(causeway_options INTERFACE -fsanitize=${CAUSEWAY_SANITIZE})
 endif()
 

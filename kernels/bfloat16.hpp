@@ -1,4 +1,5 @@
 // bfloat16 and IEEE half as 16-bit words, and their exact conversions (round to nearest even).
+// CUDA code may include this file (its functions are constexpr, so that they run on the device too).
 #pragma once
 
 #include <bit>
@@ -11,14 +12,14 @@ struct bfloat16 {
   std::uint16_t bits;
 };
 
-inline float to_float(bfloat16 value) {
+constexpr float to_float(bfloat16 value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
 }
 
 // The conversions below choose instead of branching, so that loops over them become vector code.
 
 /// Round to nearest, ties to even; infinities stay, NaN becomes a quiet NaN of the same sign.
-inline bfloat16 to_bfloat16(float value) {
+constexpr bfloat16 to_bfloat16(float value) {
   const auto word = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
   const std::uint32_t quiet = (word >> 16) | 0x0040u;
@@ -26,7 +27,7 @@ inline bfloat16 to_bfloat16(float value) {
 }
 
 /// IEEE binary16 to float32, subnormals and infinities included.
-inline float half_to_float(std::uint16_t half) {
+constexpr float half_to_float(std::uint16_t half) {
   const std::uint32_t magnitude = half & 0x7fffu;
   // Read as a float whose exponent is 112 too small, then scaled: exact, subnormals included.
   const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112f;
@@ -37,7 +38,7 @@ inline float half_to_float(std::uint16_t half) {
 
 /// float32 to IEEE binary16, round to nearest even; past 65504 (by rounding) infinity, NaN becomes
 /// quiet.
-inline std::uint16_t float_to_half(float value) {
+constexpr std::uint16_t float_to_half(float value) {
   const auto word = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t magnitude = word & 0x7fffffffu;
   const std::uint32_t normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;

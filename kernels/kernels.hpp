@@ -133,11 +133,11 @@ struct PatchGeometry {
   std::int64_t channels = 0, frames = 0, height = 0,
                width = 0;  ///< latents [channels, frames, height, width]
   std::int64_t patch_height = 2, patch_width = 2;
-  std::int64_t rows() const { return height / patch_height; }
-  std::int64_t columns() const { return width / patch_width; }
-  std::int64_t tokens() const { return frames * rows() * columns(); }
-  std::int64_t patch() const { return patch_height * patch_width; }
-  std::int64_t token_width() const { return channels * patch(); }
+  constexpr std::int64_t rows() const { return height / patch_height; }
+  constexpr std::int64_t columns() const { return width / patch_width; }
+  constexpr std::int64_t tokens() const { return frames * rows() * columns(); }
+  constexpr std::int64_t patch() const { return patch_height * patch_width; }
+  constexpr std::int64_t token_width() const { return channels * patch(); }
 };
 
 /// Standard normal numbers for tokens [first_token, first_token + tokens) of a chunk. Component

@@ -187,7 +187,10 @@ CAUSEWAY_HOST_DEVICE std::uint32_t noise_word(std::uint64_t key, std::uint64_t e
   const std::uint64_t index = element / 4;
   const PhiloxBlock block = philox(
       {{static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), 0u, 0u}}, key);
-  return block.word[element % 4];
+  // Choosing keeps the block in registers, where an index would put it into memory.
+  const std::uint32_t low = element % 2 == 0 ? block.word[0] : block.word[1];
+  const std::uint32_t high = element % 2 == 0 ? block.word[2] : block.word[3];
+  return element / 2 % 2 == 0 ? low : high;
 }
 
 /// The standard normal number of one element under `key` (from `noise_key`).

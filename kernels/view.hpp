@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <type_traits>
 
 namespace causeway {
 
@@ -73,7 +74,12 @@ struct BasicView {
     }
     return true;
   }
-  operator BasicView<const void*>() const { return {data, type, rank, shape, stride}; }
+  /// Whoever may write may read.
+  template <class Other>
+  requires(std::is_same_v<Other, const void*> && !std::is_same_v<Pointer, Other>)
+  operator BasicView<Other>() const {
+    return {data, type, rank, shape, stride};
+  }
 };
 
 using View = BasicView<void*>;

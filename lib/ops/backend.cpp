@@ -12,7 +12,10 @@ Ops open_backend(bool cuda) {
             "the CUDA backend was asked for (parallel.device: cuda), but this build has none; use "
             "device: cpu or a "
             "build with CUDA");
-    return Ops(*kernels);
+    // The kernels are there; tensors in the GPU's memory, and a model that keeps to them, are not.
+    fail(ExitCode::device,
+         "the CUDA backend was asked for (parallel.device: cuda); this build has its kernels, but "
+         "the model does not run on them yet; use device: cpu");
   }
   const auto* kernels = kernels::cpu_kernels();
   const char* wanted = std::getenv("CAUSEWAY_CPU_ISA");

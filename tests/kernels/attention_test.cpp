@@ -1,4 +1,4 @@
-// Attention and its cache against float64, and bit for bit in any split, on every CPU backend.
+// Attention and its cache against float64, and bit for bit in any split, on every backend.
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -139,14 +139,17 @@ double distance_from_oracle(const Heads& y, const Problem& problem) {
 
 double allowed(ElementType type) { return type == ElementType::f32 ? 1e-6 : 5e-3; }
 
-class Attention : public EveryCpuBackend {
+class Attention : public OnBackend {
  protected:
-  void TearDown() override { omp_set_num_threads(threads_before_); }
+  void TearDown() override {
+    omp_set_num_threads(threads_before_);
+    OnBackend::TearDown();
+  }
 
  private:
   int threads_before_ = omp_get_max_threads();
 };
-CAUSEWAY_ON_EVERY_CPU_BACKEND(Attention);
+CAUSEWAY_ON_EVERY_BACKEND(Attention);
 
 TEST_P(Attention, MatchesFloat64ForAllHeadSizes) {
   for (const ElementType type : types) {
@@ -235,9 +238,11 @@ void expect_same_in_parts(const kernels::Kernels& backend, const Problem& proble
 
 TEST_P(Attention, TokensMayBeSplitAnywhere) {
   for (const ElementType type : types) {
-    expect_same_in_parts(backend(), {67, 300, 2, 80, type},
-                         {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13});
-    expect_same_in_parts(backend(), {500, 70, 2, 32, type}, {127, 241, 499});
+    expect_same_in_parts(
+        backend(), {67, 300, 2, 80, type},
+        all_or<std::int64_t>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, {5, 11}));
+    expect_same_in_parts(backend(), {500, 70, 2, 32, type},
+                         all_or<std::int64_t>({127, 241, 499}, {241}));
   }
 }
 
@@ -264,6 +269,7 @@ TEST_P(Attention, HeadsMayBeSplitAnywhere) {
 }
 
 TEST_P(Attention, AnyNumberOfThreadsGivesTheSameBits) {
+  if (!is_cpu()) return skip("OpenMP's threads are the CPU's");
   for (const ElementType type : types) {
     const Problem problem{500, 140, 3, 64, type};
     omp_set_num_threads(1);

@@ -1,4 +1,4 @@
-// T5's attention against float64, on every CPU backend.
+// T5's attention against float64, on every backend.
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -56,8 +56,8 @@ Numbers run(const kernels::Kernels& backend, Block& block, ElementType y_type) {
   return y;
 }
 
-class BiasedAttention : public EveryCpuBackend {};
-CAUSEWAY_ON_EVERY_CPU_BACKEND(BiasedAttention);
+class BiasedAttention : public OnBackend {};
+CAUSEWAY_ON_EVERY_BACKEND(BiasedAttention);
 
 TEST_P(BiasedAttention, MatchesFloat64) {
   struct Size {

@@ -21,6 +21,15 @@ using kernels::Status;
 using Extent = std::array<std::int64_t, 3>;
 using OwnedConv = std::unique_ptr<Conv, void (*)(Conv*)>;
 
+/// oneDNN is behind every CPU backend, so the best one stands for all here.
+class ConvOn : public OnBackend {
+ protected:
+  void SetUp() override {
+    use(GetParam() == std::string("cpu") ? kernels::cpu_kernels() : backend_named(GetParam()));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(On, ConvOn, ::testing::Values("cpu", "cuda_on_host", "gpu"), backend_name);
+
 constexpr ElementType types[] = {ElementType::f32, ElementType::bf16};
 
 std::size_t weight_count(const ConvSpec& s) {
@@ -28,22 +37,24 @@ std::size_t weight_count(const ConvSpec& s) {
                                   s.kernel[2]);
 }
 
-OwnedConv make_conv(const ConvSpec& s, Numbers weight, Numbers bias) {
+OwnedConv make_conv(const kernels::Kernels& backend, const ConvSpec& s, Numbers weight,
+                    Numbers bias) {
   // Both arrays are gone when this returns, as a caller's may be.
   return {
-      kernels::conv_create(
+      backend.conv_create(
           s, weight.view({s.out_channels, s.in_channels, s.kernel[0], s.kernel[1], s.kernel[2]}),
           bias.view({s.out_channels})),
-      kernels::conv_destroy};
+      backend.conv_destroy};
 }
 
 /// Prepares and runs; the result, or a failure of the test.
-Numbers run(Conv* conv, const ConvSpec& s, const Extent& in, Numbers x) {
+Numbers run(const kernels::Kernels& backend, Conv* conv, const ConvSpec& s, const Extent& in,
+            Numbers x) {
   const Extent out = conv_output_extent(s, in);
   Numbers y(s.compute, static_cast<std::size_t>(out[0] * out[1] * out[2] * s.out_channels), 99.0f);
-  EXPECT_EQ(kernels::conv_prepare(conv, in[0], in[1], in[2]), Status::ok);
-  EXPECT_EQ(kernels::conv(conv, x.view({in[0], in[1], in[2], s.in_channels}),
-                          y.view({out[0], out[1], out[2], s.out_channels}), nullptr),
+  EXPECT_EQ(backend.conv_prepare(conv, in[0], in[1], in[2]), Status::ok);
+  EXPECT_EQ(backend.conv(conv, x.view({in[0], in[1], in[2], s.in_channels}),
+                         y.view({out[0], out[1], out[2], s.out_channels}), nullptr),
             Status::ok);
   return y;
 }
@@ -85,7 +96,7 @@ const Case cases[] = {
     {"kernel of two, odd pads", {8, 8, {2, 2, 2}, {1, 1, 1}, {1, 0, 1}, {0, 1, 0}}, {3, 5, 4}},
 };
 
-TEST(Conv, MatchesFloat64InEveryShapeOfTheVae) {
+TEST_P(ConvOn, MatchesFloat64InEveryShapeOfTheVae) {
   for (const auto& c : cases) {
     for (const ElementType type : types) {
       SCOPED_TRACE(std::string(c.what) + " " + name_of(type));
@@ -97,15 +108,15 @@ TEST(Conv, MatchesFloat64InEveryShapeOfTheVae) {
       const Numbers bias(ElementType::f32,
                          random_normal(static_cast<std::size_t>(spec.out_channels), 2));
       const Numbers x = random_input(spec, c.input, 3);
-      const OwnedConv conv = make_conv(spec, weight, bias);
+      const OwnedConv conv = make_conv(backend(), spec, weight, bias);
       ASSERT_NE(conv, nullptr);
-      expect_close(run(conv.get(), spec, c.input, x), conv_oracle(spec, c.input, x, weight, bias),
-                   type);
+      expect_close(run(backend(), conv.get(), spec, c.input, x),
+                   conv_oracle(spec, c.input, x, weight, bias), type);
     }
   }
 }
 
-TEST(Conv, TakesWeightsOfAnyStoredTypeAndAlignmentAndRoundsThemToItsOwn) {
+TEST_P(ConvOn, TakesWeightsOfAnyStoredTypeAndAlignmentAndRoundsThemToItsOwn) {
   ConvSpec spec{6, 10, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}};
   const Extent in{2, 4, 5};
   for (const ElementType stored : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
@@ -118,36 +129,38 @@ TEST(Conv, TakesWeightsOfAnyStoredTypeAndAlignmentAndRoundsThemToItsOwn) {
       std::memcpy(shifted.data() + 1, weight.data(), shifted.size() - 1);
       Numbers bias_copy = bias;
       const OwnedConv conv(
-          kernels::conv_create(spec, const_view_of(shifted.data() + 1, stored, {10, 6, 1, 3, 3}),
-                               bias_copy.view({10})),
-          kernels::conv_destroy);
+          backend().conv_create(spec, const_view_of(shifted.data() + 1, stored, {10, 6, 1, 3, 3}),
+                                bias_copy.view({10})),
+          backend().conv_destroy);
       ASSERT_NE(conv, nullptr);
       std::vector<float> rounded(weight.size());
       for (std::size_t i = 0; i < rounded.size(); ++i) rounded[i] = weight[i];
       const Numbers used(type, rounded);
       const Numbers x = random_input(spec, in, 6);
-      expect_close(run(conv.get(), spec, in, x), conv_oracle(spec, in, x, used, bias), type);
+      expect_close(run(backend(), conv.get(), spec, in, x), conv_oracle(spec, in, x, used, bias),
+                   type);
     }
   }
 }
 
-TEST(Conv, PlansOfSeveralExtentsShareOneCopyOfTheWeights) {
+TEST_P(ConvOn, PlansOfSeveralExtentsShareOneCopyOfTheWeights) {
   for (const ElementType type : types) {
     ConvSpec spec{64, 64, {3, 3, 3}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}};
     spec.compute = type;
     const Numbers weight(type, random_normal(weight_count(spec), 1, 0.02f));
     const Numbers bias(ElementType::f32, random_normal(64, 2));
-    const OwnedConv conv = make_conv(spec, weight, bias);
+    const OwnedConv conv = make_conv(backend(), spec, weight, bias);
     const Extent extents[] = {{3, 16, 16}, {6, 16, 16}, {3, 30, 52}, {4, 9, 5}};
     std::vector<Numbers> first;
     for (const auto& e : extents)
-      first.push_back(run(conv.get(), spec, e, random_input(spec, e, 7)));
-    const bool bf16_weights = type == ElementType::bf16 && kernels::conv_bf16_native();
-    EXPECT_LT(kernels::conv_bytes(conv.get()), weight_count(spec) * (bf16_weights ? 2 : 4) + 4096);
+      first.push_back(run(backend(), conv.get(), spec, e, random_input(spec, e, 7)));
+    const bool bf16_weights =
+        type == ElementType::bf16 && (!is_cpu() || kernels::conv_bf16_native());
+    EXPECT_LT(backend().conv_bytes(conv.get()), weight_count(spec) * (bf16_weights ? 2 : 4) + 4096);
     // Every plan still has its weights after the others were made.
     for (std::size_t i = 0; i < std::size(extents); ++i) {
       const Numbers x = random_input(spec, extents[i], 7);
-      EXPECT_EQ(run(conv.get(), spec, extents[i], x), first[i]);
+      EXPECT_EQ(run(backend(), conv.get(), spec, extents[i], x), first[i]);
     }
     expect_close(first[3],
                  conv_oracle(spec, extents[3], random_input(spec, extents[3], 7), weight, bias),
@@ -155,7 +168,7 @@ TEST(Conv, PlansOfSeveralExtentsShareOneCopyOfTheWeights) {
   }
 }
 
-TEST(Conv, ResultsHaveTheSameBitsForAnyNumberOfThreadsAndFramesInOneCall) {
+TEST_P(ConvOn, ResultsHaveTheSameBitsForAnyNumberOfThreadsAndFramesInOneCall) {
   const int threads_before = omp_get_max_threads();
   for (const auto& c : cases) {
     for (const ElementType type : types) {
@@ -167,10 +180,12 @@ TEST(Conv, ResultsHaveTheSameBitsForAnyNumberOfThreadsAndFramesInOneCall) {
                          random_normal(static_cast<std::size_t>(spec.out_channels), 2));
       const Numbers x = random_input(spec, c.input, 8);
       omp_set_num_threads(1);
-      const Numbers one = run(make_conv(spec, weight, bias).get(), spec, c.input, x);
+      const Numbers one =
+          run(backend(), make_conv(backend(), spec, weight, bias).get(), spec, c.input, x);
       for (const int threads : {2, 3}) {
         omp_set_num_threads(threads);
-        EXPECT_EQ(run(make_conv(spec, weight, bias).get(), spec, c.input, x), one)
+        EXPECT_EQ(run(backend(), make_conv(backend(), spec, weight, bias).get(), spec, c.input, x),
+                  one)
             << threads << " threads";
       }
       // The first frames of a longer input that begins with the same frames.
@@ -179,7 +194,8 @@ TEST(Conv, ResultsHaveTheSameBitsForAnyNumberOfThreadsAndFramesInOneCall) {
       Numbers more = random_input(spec, longer, 9);
       std::memcpy(more.data(), x.data(), x.size() * bytes_of(type));
       if (spec.pad_after[0] == 0) {
-        const Numbers all = run(make_conv(spec, weight, bias).get(), spec, longer, more);
+        const Numbers all =
+            run(backend(), make_conv(backend(), spec, weight, bias).get(), spec, longer, more);
         EXPECT_EQ(std::memcmp(all.data(), one.data(), one.size() * bytes_of(type)), 0)
             << "longer input";
       }
@@ -188,33 +204,33 @@ TEST(Conv, ResultsHaveTheSameBitsForAnyNumberOfThreadsAndFramesInOneCall) {
   omp_set_num_threads(threads_before);
 }
 
-TEST(Conv, WhatCannotBeIsRefused) {
+TEST_P(ConvOn, WhatCannotBeIsRefused) {
   const ConvSpec spec{4, 8, {1, 3, 3}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}};
   Numbers weight(ElementType::f32, weight_count(spec)), bias(ElementType::f32, 8);
   const ConstView good = weight.view({8, 4, 1, 3, 3});
-  EXPECT_EQ(kernels::conv_create(spec, weight.view({4, 8, 1, 3, 3}), bias.view({8})), nullptr);
-  EXPECT_EQ(kernels::conv_create(spec, weight.view({8, 4, 9}), bias.view({8})), nullptr);
-  EXPECT_EQ(kernels::conv_create(spec, good, bias.view({4})), nullptr);
+  EXPECT_EQ(backend().conv_create(spec, weight.view({4, 8, 1, 3, 3}), bias.view({8})), nullptr);
+  EXPECT_EQ(backend().conv_create(spec, weight.view({8, 4, 9}), bias.view({8})), nullptr);
+  EXPECT_EQ(backend().conv_create(spec, good, bias.view({4})), nullptr);
   ConvSpec f16 = spec;
   f16.compute = ElementType::f16;
-  EXPECT_EQ(kernels::conv_create(f16, good, bias.view({8})), nullptr);
+  EXPECT_EQ(backend().conv_create(f16, good, bias.view({8})), nullptr);
   ConvSpec still = spec;
   still.stride = {1, 0, 1};
-  EXPECT_EQ(kernels::conv_create(still, good, bias.view({8})), nullptr);
+  EXPECT_EQ(backend().conv_create(still, good, bias.view({8})), nullptr);
 
-  const OwnedConv conv = make_conv(spec, weight, bias);
+  const OwnedConv conv = make_conv(backend(), spec, weight, bias);
   ASSERT_NE(conv, nullptr);
-  EXPECT_EQ(kernels::conv_prepare(conv.get(), 1, 2, 5), Status::bad_shape)
+  EXPECT_EQ(backend().conv_prepare(conv.get(), 1, 2, 5), Status::bad_shape)
       << "smaller than the kernel";
   Numbers x(ElementType::f32, 100), y(ElementType::f32, 72);
   const ConstView in = x.view({1, 5, 5, 4});
-  EXPECT_EQ(kernels::conv(conv.get(), in, y.view({1, 3, 3, 8}), nullptr), Status::bad_shape)
+  EXPECT_EQ(backend().conv(conv.get(), in, y.view({1, 3, 3, 8}), nullptr), Status::bad_shape)
       << "no plan";
-  EXPECT_EQ(kernels::conv_prepare(conv.get(), 1, 5, 5), Status::ok);
-  EXPECT_EQ(kernels::conv(conv.get(), in, y.view({1, 3, 3, 8}), nullptr), Status::ok);
-  EXPECT_EQ(kernels::conv(conv.get(), in, y.view({1, 3, 8, 3}), nullptr), Status::bad_shape);
+  EXPECT_EQ(backend().conv_prepare(conv.get(), 1, 5, 5), Status::ok);
+  EXPECT_EQ(backend().conv(conv.get(), in, y.view({1, 3, 3, 8}), nullptr), Status::ok);
+  EXPECT_EQ(backend().conv(conv.get(), in, y.view({1, 3, 8, 3}), nullptr), Status::bad_shape);
   Numbers half(ElementType::bf16, 100);
-  EXPECT_EQ(kernels::conv(conv.get(), half.view({1, 5, 5, 4}), y.view({1, 3, 3, 8}), nullptr),
+  EXPECT_EQ(backend().conv(conv.get(), half.view({1, 5, 5, 4}), y.view({1, 3, 3, 8}), nullptr),
             Status::unsupported_type);
 }
 

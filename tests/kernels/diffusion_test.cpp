@@ -1,4 +1,4 @@
-// The sampler's arithmetic and patches against plain loops, bit for bit, on every CPU backend.
+// The sampler's arithmetic and patches against plain loops, bit for bit, on every backend.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -15,8 +15,8 @@ using kernels::Status;
 const PatchGeometry geometries[] = {
     {1, 1, 1, 1, 1, 1}, {16, 3, 6, 10, 2, 2}, {3, 2, 6, 9, 2, 3}, {16, 1, 4, 4, 2, 2}};
 
-class Diffusion : public EveryCpuBackend {};
-CAUSEWAY_ON_EVERY_CPU_BACKEND(Diffusion);
+class Diffusion : public OnBackend {};
+CAUSEWAY_ON_EVERY_BACKEND(Diffusion);
 
 TEST_P(Diffusion, FlowToX0IsTheFloat64FormulaRoundedOnceAlsoInPlace) {
   for (const auto& g : geometries) {

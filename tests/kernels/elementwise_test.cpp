@@ -1,4 +1,4 @@
-// Sums, products and conversions of every type, sizes with tails, in place, on every CPU backend.
+// Sums, products and conversions of every type, sizes with tails, in place, on every backend.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -17,8 +17,8 @@ using kernels::Status;
 constexpr std::size_t sizes[] = {1, 3, 15, 16, 17, 1023, 1024, 1025, 40001};
 constexpr ElementType types[] = {ElementType::f32, ElementType::bf16};
 
-class Elementwise : public EveryCpuBackend {};
-CAUSEWAY_ON_EVERY_CPU_BACKEND(Elementwise);
+class Elementwise : public OnBackend {};
+CAUSEWAY_ON_EVERY_BACKEND(Elementwise);
 
 TEST_P(Elementwise, AddAndMultiplyAreTheRoundedResultForEveryTypeAndSize) {
   for (const std::size_t size : sizes) {

@@ -139,8 +139,8 @@ TEST(Normal, DrawsOfNeighbouringKeysAndElementsAreUncorrelated) {
   }
 }
 
-class NoiseKernel : public EveryCpuBackend {};
-CAUSEWAY_ON_EVERY_CPU_BACKEND(NoiseKernel);
+class NoiseKernel : public OnBackend {};
+CAUSEWAY_ON_EVERY_BACKEND(NoiseKernel);
 
 TEST_P(NoiseKernel, EveryComponentIsTheElementOfTheUnsplitTensorInAnySplit) {
   const kernels::PatchGeometry shapes[] = {

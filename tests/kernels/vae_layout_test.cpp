@@ -37,8 +37,8 @@ void for_each(const Extent& e, F f) {
   }
 }
 
-class VaeLayout : public EveryCpuBackend {};
-CAUSEWAY_ON_EVERY_CPU_BACKEND(VaeLayout);
+class VaeLayout : public OnBackend {};
+CAUSEWAY_ON_EVERY_BACKEND(VaeLayout);
 
 TEST_P(VaeLayout, UpsamplingRepeatsEveryPixelTwiceBothWays) {
   for (const auto& e : extents) {

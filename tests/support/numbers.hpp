@@ -1,4 +1,4 @@
-// Numbers of any element type for kernel tests, and the CPU backends that run on this machine.
+// Numbers of any element type for kernel tests, and the backends that run on this machine.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,6 +14,8 @@
 
 #include "kernels/bfloat16.hpp"
 #include "kernels/kernels.hpp"
+#include "support/cuda_on_host/cuda_on_host.hpp"
+#include "support/gpu/gpu.hpp"
 
 namespace causeway::testing {
 
@@ -80,29 +82,56 @@ inline double allowed_error(ElementType type, double exact, double slack = 8.0) 
   return std::abs(exact) * (rounding + slack * 0x1p-23) + 1e-30;
 }
 
-/// The CPU backends by name; a test that is given one which this machine cannot run skips itself.
+/// The CPU backends by name.
 inline constexpr const char* cpu_isas[] = {"baseline", "avx2", "avx512", "avx512bf16"};
 
-class EveryCpuBackend : public ::testing::TestWithParam<const char*> {
+/// All backends by name; a test that is given one which this machine cannot run skips itself.
+inline constexpr const char* backend_names[] = {"baseline",   "avx2",         "avx512",
+                                                "avx512bf16", "cuda_on_host", "gpu"};
+
+/// Null if this machine cannot run it.
+inline const kernels::Kernels* backend_named(const std::string& name) {
+  if (name == "cuda_on_host") return cuda_on_host_kernels();
+  if (name == "gpu") return gpu_kernels();
+  return kernels::cpu_kernels_named(name.c_str());
+}
+
+/// A test on the backend that its parameter names.
+class OnBackend : public ::testing::TestWithParam<const char*> {
  protected:
-  void SetUp() override {
-    kernels_ = kernels::cpu_kernels_named(GetParam());
-    if (kernels_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
+  void SetUp() override { use(backend_named(GetParam())); }
+  void TearDown() override { allocate_for_gpu(false); }
+  /// Skips the test where there is no such backend.
+  void use(const kernels::Kernels* found) {
+    kernels_ = found;
+    if (found == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
+    if (found == gpu_kernels()) allocate_for_gpu(true);
+  }
+  /// What the test framework keeps for itself must not lie in the memory for the GPU.
+  static void skip(const char* reason) {
+    allocate_for_gpu(false);
+    GTEST_SKIP() << reason;
   }
   const kernels::Kernels& backend() const { return *kernels_; }
+  bool is_cpu() const { return kernels_ != cuda_on_host_kernels() && kernels_ != gpu_kernels(); }
+  /// Threads as fibres take a microsecond at every barrier: some tests try less there.
+  template <class T>
+  std::vector<T> all_or(const std::vector<T>& all, const std::vector<T>& few) const {
+    return is_cpu() ? all : few;
+  }
   static const kernels::Kernels& baseline() { return *kernels::cpu_kernels_named("baseline"); }
 
  private:
   const kernels::Kernels* kernels_ = nullptr;
 };
 
-inline std::string isa_name(const ::testing::TestParamInfo<const char*>& info) {
+inline std::string backend_name(const ::testing::TestParamInfo<const char*>& info) {
   return info.param;
 }
 
 }  // namespace causeway::testing
 
-/// Runs every TEST_P of this file on every CPU backend.
-#define CAUSEWAY_ON_EVERY_CPU_BACKEND(suite)                                               \
-  INSTANTIATE_TEST_SUITE_P(Cpu, suite, ::testing::ValuesIn(::causeway::testing::cpu_isas), \
-                           ::causeway::testing::isa_name)
+/// Runs every TEST_P of this file on every backend.
+#define CAUSEWAY_ON_EVERY_BACKEND(suite)                                                       \
+  INSTANTIATE_TEST_SUITE_P(On, suite, ::testing::ValuesIn(::causeway::testing::backend_names), \
+                           ::causeway::testing::backend_name)

@@ -1,0 +1,9 @@
+// The CUDA backend's table, as compiled for the host.
+#include "kernels/cuda_backend.hpp"
+#include "support/cuda_on_host/cuda_on_host.hpp"
+
+namespace causeway::testing {
+
+const kernels::Kernels* cuda_on_host_kernels() { return &kernels::cuda_on_host::table; }
+
+}  // namespace causeway::testing
