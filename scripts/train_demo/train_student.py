@@ -2,8 +2,9 @@
 
 Writes student.pt and log_student.jsonl. The student starts as the teacher. One step of the teacher's
 probability-flow ODE leads from a noisy chunk to a slightly cleaner one; the student must name the same
-clean chunk from both (Song et al., "Consistency Models", 2023). Guidance is part of the teacher's step,
-so the student needs none. The history is the teacher's training's: clean, or the target network's own guess.
+clean chunk from both (Song et al., "Consistency Models", 2023). Guidance, if any, is part of the teacher's step,
+so the student needs none. The true clean chunk is a target too, the more so the less noise there is: then little is
+left open. The history is the teacher's training's: clean, or the target network's own guess.
 """
 import copy
 
@@ -51,7 +52,7 @@ def train_student(config, out):
 
 
 def _loss(config, phase, teacher, student, target, latents, number, device):
-    """Squared distance of the student's clean chunk from the target's, one ODE step further on."""
+    """Squared distance of the student's clean chunk from the target's, one ODE step further on, and from the truth."""
     settings = config["student"]
     frames_per_chunk = phase.get("frames", config["transformer"]["chunk_frames"])
     generator = torch.Generator().manual_seed(config["seed"] * 10**9 + 9 * 10**8 + number)
@@ -79,14 +80,16 @@ def _loss(config, phase, teacher, student, target, latents, number, device):
             if chunks > 1:
                 history = history_of(clean, phase, target.transformer, target.context(sentences), frames, visible,
                                      generator)[:, None]
-            told = run(teacher, noisy, level, teacher.context(sentences))
-            free = run(teacher, noisy, level, teacher.context([""] * batch))
-            slope = free + settings["guidance"] * (told - free)
+            slope = run(teacher, noisy, level, teacher.context(sentences))
+            if settings["guidance"] != 1.0:
+                free = run(teacher, noisy, level, teacher.context([""] * batch))
+                slope = free + settings["guidance"] * (slope - free)
             cleaner = noisy + (following - level) * slope
             wanted = cleaner - following * run(target, cleaner, following, target.context(sentences))
         given = noisy - level * run(student, noisy, level, student.context(sentences))
-    error = (given - wanted).square().mean(dim=(0, 1, 3, 4, 5, 6))
-    return error[counted].mean()
+    error = (given - wanted).square()
+    error = error + settings["truth_weight"] * (1.0 - level) * (given - clean[:, None]).square()
+    return error.mean(dim=(0, 1, 3, 4, 5, 6))[counted].mean()
 
 
 def _places(config, settings, shape, generator):

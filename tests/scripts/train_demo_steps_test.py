@@ -29,7 +29,7 @@ SETTINGS = [
     f"teacher.phases=[{{name: pictures, from: pictures, steps: {TEACHER_STEPS}, batch: 8, copies: 1, frames: 1,"
     " chunks: 1, rate: 3.0e-3}, {name: clips, from: clips, steps: 4, batch: 2, copies: 2, chunks: 3,"
     " rate: 1.0e-3, moved: 0.5, own_history: 0.5, history_noise: 0.3, shift: 3.0}]",
-    "student.warm_up=2", "student.grid=8",
+    "student.warm_up=2", "student.grid=8", "student.guidance=1.5",
     "student.phases=[{name: openings, from: clips, steps: 20, batch: 2, chunks: 1, rate: 3.0e-4},"
     " {name: clips, from: clips, steps: 2, batch: 1, chunks: 3, rate: 1.0e-4, moved: 0.5,"
     " own_history: 1.0}]",
