@@ -18,6 +18,7 @@ endif()
 function(causeway_library name)
   cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "cuda[^/]*$")  # one of two variants; lib/CMakeLists.txt says which
   add_library(causeway_${name} STATIC ${sources})
   target_include_directories(causeway_${name} PUBLIC ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR})
   target_link_libraries(causeway_${name} PUBLIC ${ARG_LINKS} PRIVATE causeway_options ${ARG_PRIVATE_LINKS})

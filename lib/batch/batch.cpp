@@ -130,7 +130,8 @@ class Batch {
     collectively(world_, [&] {
       threads_ = choose_threads(config_, process_);
       omp_set_num_threads(threads_);
-      const Ops ops = open_backend(config_.parallel.device == DeviceKind::cuda);
+      const Ops ops =
+          open_backend(config_.parallel.device == DeviceKind::cuda, process_.rank_on_node());
       provenance_.backend = ops.kernels().name;
       model_ = std::make_unique<Model>(config_.model.path, config_.model.transformer_file,
                                        config_.model.precision, ops);

@@ -38,15 +38,15 @@ std::vector<float> timestep_sinusoid(double timestep, std::int64_t width) {
 }
 
 Modulation::Modulation(const TensorStore& store, const TransformerConfig& config, const Ops& ops)
-    : store_(&store), config_(&config), ops_(&ops) {
+    : store_(&store), config_(&config), ops_(&ops), host_(ops.on_host()) {
   const std::int64_t width = config.width;
   block_rows_ = Tensor(ElementType::f32, {config.layers, 6, width});
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     const StoredWeight rows(store, "blocks." + std::to_string(layer) + ".modulation",
                             {1, 6, width});
-    ops.convert(rows.as({6 * width}), reshaped(block_rows_.rows(layer, 1), {6 * width}));
+    host_.convert(rows.as({6 * width}), reshaped(block_rows_.rows(layer, 1), {6 * width}));
   }
-  head_rows_ = ops.to_f32(StoredWeight(store, "head.modulation", {1, 2, width}).as({2, width}));
+  head_rows_ = host_.to_f32(StoredWeight(store, "head.modulation", {1, 2, width}).as({2, width}));
 }
 
 const ModulationTable& Modulation::at(double timestep) {
@@ -62,9 +62,9 @@ ModulationTable Modulation::make(double timestep) const {
     const std::int64_t inputs = x.shape()[1];
     const StoredWeight weight(*store_, std::string(name) + ".weight", {outputs, inputs});
     const Tensor bias =
-        ops_->to_f32(StoredWeight(*store_, std::string(name) + ".bias", {outputs}).view());
+        host_.to_f32(StoredWeight(*store_, std::string(name) + ".bias", {outputs}).view());
     Tensor y(ElementType::f32, {1, outputs});
-    ops_->linear_stored(x.view(), weight.view(), bias.f32(), y.view(), activation);
+    host_.linear_stored(x.view(), weight.view(), bias.f32(), y.view(), activation);
     return y;
   };
   const auto sinusoid = timestep_sinusoid(timestep, config_->freq_dim);
@@ -76,15 +76,17 @@ ModulationTable Modulation::make(double timestep) const {
   ModulationTable table;
   table.head = Tensor(ElementType::f32, {2, width});
   for (int row = 0; row < 2; ++row) {
-    ops_->add(head_rows_.rows(row, 1), embedding.view(), table.head.rows(row, 1));
+    host_.add(head_rows_.rows(row, 1), embedding.view(), table.head.rows(row, 1));
   }
   silu(embedding);
   const Tensor rows = layer("time_projection.1", embedding, 6 * width, Activation::none);
   table.blocks = Tensor(ElementType::f32, {config_->layers, 6, width});
   for (std::int64_t i = 0; i < config_->layers; ++i) {
-    ops_->add(reshaped(block_rows_.rows(i, 1), {6 * width}), reshaped(rows.view(), {6 * width}),
+    host_.add(reshaped(block_rows_.rows(i, 1), {6 * width}), reshaped(rows.view(), {6 * width}),
               reshaped(table.blocks.rows(i, 1), {6 * width}));
   }
+  table.head = ops_->on_device(std::move(table.head));
+  table.blocks = ops_->on_device(std::move(table.blocks));
   return table;
 }
 

@@ -32,6 +32,7 @@ class Modulation {
   const TensorStore* store_;
   const TransformerConfig* config_;
   const Ops* ops_;
+  Ops host_;           // tables are made on the host, once a timestep
   Tensor block_rows_;  // [layers, 6, width]
   Tensor head_rows_;   // [2, width]
   std::map<double, ModulationTable> tables_;

@@ -71,7 +71,9 @@ TextEncoder::TextEncoder(const TensorStore& store, const TextEncoderConfig& conf
     layers_.push_back(
         {load(layer_name(i, "norm1.weight"), {config.width}),
          load(layer_name(i, "norm2.weight"), {config.width}),
-         load(layer_name(i, "pos_embedding.embedding.weight"), {config.buckets, config.heads})});
+         ops.on_host().to_f32(StoredWeight(store, layer_name(i, "pos_embedding.embedding.weight"),
+                                           {config.buckets, config.heads})
+                                  .view())});
   }
   final_norm_ = load("norm.weight", {config.width});
 }
@@ -90,7 +92,7 @@ Tensor TextEncoder::encode(const std::vector<std::int32_t>& ids) const {
   }
   Tensor result = ops_->tensor(ElementType::f32, {x.shape[0], config_.width});
   ops_->rms_norm(x, final_norm_.f32(), config_.eps, result.view());
-  return result;
+  return std::move(result).moved_to(host_memory());
 }
 
 /// Rows of the embedding table as f32 [n, width]; only these rows are read from the file (no
@@ -99,7 +101,7 @@ Tensor TextEncoder::embed(const std::vector<std::int32_t>& ids) const {
   const StoredTensor& table = *store_->find("token_embedding.weight");
   const ConstView& view = table.view;
   const std::size_t element = bytes_of(view.type);
-  Tensor rows = ops_->tensor(view.type, {static_cast<std::int64_t>(ids.size()), config_.width});
+  Tensor rows(view.type, {static_cast<std::int64_t>(ids.size()), config_.width});
   auto* target = static_cast<char*>(rows.data());
   for (const std::int32_t id : ids) {
     require(
@@ -116,18 +118,17 @@ Tensor TextEncoder::embed(const std::vector<std::int32_t>& ids) const {
 }
 
 /// [heads, 2·tokens − 1]: what each head adds to the score of a key at distance key − query.
-std::vector<float> TextEncoder::relative_bias(const Layer& layer, std::int64_t tokens) const {
+Tensor TextEncoder::relative_bias(const Layer& layer, std::int64_t tokens) const {
   const std::int64_t distances = 2 * tokens - 1;
-  std::vector<float> bias(static_cast<std::size_t>(config_.heads * distances));
+  Tensor bias(ElementType::f32, {config_.heads, distances});
   for (std::int64_t entry = 0; entry < distances; ++entry) {
     const std::int64_t bucket =
         relative_position_bucket(entry - (tokens - 1), config_.buckets, config_.max_distance);
     for (std::int64_t head = 0; head < config_.heads; ++head) {
-      bias[static_cast<std::size_t>(head * distances + entry)] =
-          layer.bias.f32()[bucket * config_.heads + head];
+      bias.f32()[head * distances + entry] = layer.bias.f32()[bucket * config_.heads + head];
     }
   }
-  return bias;
+  return ops_->on_device(std::move(bias));
 }
 
 /// Has the next layer's matrices read from disk while this one computes.
@@ -156,8 +157,8 @@ void TextEncoder::attend(std::int64_t layer, Buffers& buffers, View x) const {
   linear(buffers.normed.view(), layer_name(layer, "attn.q.weight"), rows(buffers.q));
   linear(buffers.normed.view(), layer_name(layer, "attn.k.weight"), rows(buffers.k));
   linear(buffers.normed.view(), layer_name(layer, "attn.v.weight"), rows(buffers.v));
-  const std::vector<float> bias = relative_bias(weights, x.shape[0]);
-  ops_->biased_attention(buffers.q.view(), buffers.k.view(), buffers.v.view(), bias.data(),
+  const Tensor bias = relative_bias(weights, x.shape[0]);
+  ops_->biased_attention(buffers.q.view(), buffers.k.view(), buffers.v.view(), bias.f32(),
                          buffers.attended.view());
   linear(rows(buffers.attended), layer_name(layer, "attn.o.weight"), buffers.update.view());
   ops_->add(x, buffers.update.view(), x);

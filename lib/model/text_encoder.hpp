@@ -49,8 +49,9 @@ class TextEncoder {
               ElementType compute);
 
   const TextEncoderConfig& config() const { return config_; }
-  /// Hidden states [n, width], f32, of the n ≥ 1 real tokens `ids` (no padding: attention sees
-  /// these only). Throws Error(input) if an id has no row in the embedding table.
+  /// Hidden states [n, width], f32, in the host's memory, of the n ≥ 1 real tokens `ids` (no
+  /// padding: attention sees these only). Throws Error(input) if an id has no row in the embedding
+  /// table.
   Tensor encode(const std::vector<std::int32_t>& ids) const;
   /// Resident copies: norm weights and bias tables.
   std::size_t weight_bytes() const;
@@ -58,13 +59,13 @@ class TextEncoder {
  private:
   struct Layer {
     Tensor norm1, norm2;  // [width] f32
-    Tensor bias;          // [buckets, heads] f32
+    Tensor bias;          // [buckets, heads] f32, in the host's memory
   };
   struct Buffers;
 
   void prefetch_layer(std::int64_t layer) const;
   Tensor embed(const std::vector<std::int32_t>& ids) const;
-  std::vector<float> relative_bias(const Layer& layer, std::int64_t tokens) const;
+  Tensor relative_bias(const Layer& layer, std::int64_t tokens) const;
   void attend(std::int64_t layer, Buffers& buffers, View x) const;
   void feed_forward(std::int64_t layer, Buffers& buffers, View x) const;
   void linear(ConstView x, const std::string& name, View y,

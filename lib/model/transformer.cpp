@@ -38,8 +38,8 @@ ChunkPass::ChunkPass(const Ops& ops, const TransformerConfig& config, const Chun
       layout_(grid, place.tokens(), config.head_dim(),
               static_cast<std::int64_t>(bytes_of(compute))) {
   const TokenRange own = layout_.own();
-  cos_sin_ = rope_table(config.head_dim(), place.first_frame, place.rows, place.columns, own.first,
-                        own.count);
+  cos_sin_ = ops.on_device(rope_table(config.head_dim(), place.first_frame, place.rows,
+                                      place.columns, own.first, own.count));
   residual_ = ops.tensor(ElementType::f32, {own.count, config.width});
   normed_ = ops.tensor(compute, {own.count, config.width});
   projected_ = ops.tensor(compute, {own.count, config.width});
@@ -219,7 +219,16 @@ void Transformer::exchange(Communicator& group, const Exchange& plan, const Tens
                            Tensor& receive) {
   if (group.size() == 1) return;
   const auto start = Clock::now();
-  group.exchange(plan, send.data(), receive.data());
+  Memory& memory = ops_->memory();
+  if (memory.is_host()) {
+    group.exchange(plan, send.data(), receive.data());
+  } else {
+    // By way of the host: the form that needs nothing of the devices.
+    Tensor from(send.type(), send.shape()), to(receive.type(), receive.shape());
+    memory.copy_out(from.data(), send.data(), send.bytes());
+    group.exchange(plan, from.data(), to.data());
+    memory.copy_in(receive.data(), to.data(), to.bytes());
+  }
   exchange_seconds_ += seconds_since(start);
 }
 

@@ -69,7 +69,8 @@ class Transformer {
   ElementType compute() const { return compute_; }
   std::size_t weight_bytes() const;
 
-  /// context [n, text_dim] f32 (n ≤ text_length; the text encoder's rows) → cross-attention K, V.
+  /// context [n, text_dim] f32 in the host's memory (n ≤ text_length; the text encoder's rows) →
+  /// cross-attention K, V.
   TextContext make_text_context(ConstView context) const;
 
   /// A cache for this rank's heads.

@@ -91,7 +91,7 @@ TextContext Transformer::make_text_context(ConstView context) const {
     return y;
   };
   Tensor rows = Tensor::zeros(compute_, {text.keys, config_.text_dim}, ops_->memory());
-  ops_->convert(context, rows.rows(0, context.shape[0]));
+  ops_->convert(ops_->uploaded(context).view(), rows.rows(0, context.shape[0]));
   const Tensor hidden = linear("text_embedding.0", rows, config_.text_dim, Activation::gelu_tanh);
   const Tensor embedded = linear("text_embedding.2", hidden, width, Activation::none);
 

@@ -36,8 +36,8 @@ class VaeDecoder::Network {
 
   VaeConfig config_;
   VaeRuntime runtime_;
-  std::vector<float> scale_, shift_;  // z = normalised·scale + shift, per latent channel
-  LinearWeight post_quant_;           // f32: its cost is nothing and latents keep their precision
+  Tensor scale_, shift_;     // z = normalised·scale + shift, per latent channel
+  LinearWeight post_quant_;  // f32: its cost is nothing and latents keep their precision
   CausalConvolution conv_in_;
   VaeMiddle middle_;
   std::vector<Stage> stages_;
@@ -53,8 +53,8 @@ VaeDecoder::Network::Network(const TensorStore& store, const VaeConfig& config, 
                              ElementType compute)
     : config_(config),
       runtime_(ops, compute),
-      scale_(config.std),
-      shift_(config.mean),
+      scale_(ops.uploaded(const_view_of(config.std.data(), ElementType::f32, {config.z_dim}))),
+      shift_(ops.uploaded(const_view_of(config.mean.data(), ElementType::f32, {config.z_dim}))),
       post_quant_(load_pointwise(runtime_, store, "conv2", {config.z_dim, config.z_dim, 1, 1, 1},
                                  config.z_dim, ElementType::f32)),
       conv_in_(runtime_, store, "decoder.conv1", config.z_dim,
@@ -117,7 +117,8 @@ void VaeDecoder::Network::decode(ConstView latents, const FrameSink& sink) {
           "latents are f32 [z_dim, n, height, width] of the size that was begun");
   const std::int64_t count = latents.shape[1];
   Tensor positions = runtime_.ops.tensor(ElementType::f32, {count, height_, width_, config_.z_dim});
-  runtime_.ops.to_channels_last(latents, scale_.data(), shift_.data(), positions.view());
+  const Tensor given = runtime_.ops.uploaded(latents);
+  runtime_.ops.to_channels_last(given.view(), scale_.f32(), shift_.f32(), positions.view());
   for (std::int64_t i = 0; i < count; ++i) decode_one(frames_of(positions.view(), i, 1), sink);
 }
 

@@ -33,8 +33,8 @@ class VaeDecoder {
   const VaeConfig& config() const;
   /// Starts a video: empty caches for latents of this size.
   void begin(std::int64_t latent_height, std::int64_t latent_width);
-  /// latents [z_dim, n, latent_height, latent_width], f32, normalised, contiguous; calls `sink` n
-  /// times.
+  /// latents [z_dim, n, latent_height, latent_width], f32, normalised, contiguous, in the host's
+  /// memory; calls `sink` n times, with frames where the backend's kernels find them.
   void decode(ConstView latents, const FrameSink& sink);
   /// Gives caches and scratch memory back; weights stay.
   void end();

@@ -29,7 +29,7 @@ class VaeEncoder::Network {
 
   VaeConfig config_;
   VaeRuntime runtime_;
-  std::vector<float> scale_, shift_;  // normalised = (z + shift)·scale
+  Tensor scale_, shift_;  // [z_dim]; normalised = (z + shift)·scale
   CausalConvolution conv_in_;
   std::vector<Stage> stages_;
   VaeMiddle middle_;
@@ -58,10 +58,13 @@ VaeEncoder::Network::Network(const TensorStore& store, const VaeConfig& config, 
       stages_[i].downsampler.emplace(runtime_, store, name, blocks[i]);
     }
   }
+  Tensor scale(ElementType::f32, {config.z_dim}), shift(ElementType::f32, {config.z_dim});
   for (std::size_t c = 0; c < config.mean.size(); ++c) {
-    shift_.push_back(-config.mean[c]);
-    scale_.push_back(1.0f / config.std[c]);
+    shift.f32()[c] = -config.mean[c];
+    scale.f32()[c] = 1.0f / config.std[c];
   }
+  scale_ = ops.on_device(std::move(scale));
+  shift_ = ops.on_device(std::move(shift));
 }
 
 void VaeEncoder::Network::begin(std::int64_t height, std::int64_t width) {
@@ -105,18 +108,18 @@ Tensor VaeEncoder::Network::encode(ConstView frames) {
   const std::int64_t count = 1 + (frames.shape[0] - 1) / config_.temporal_stride();
   Tensor means = runtime_.ops.tensor(ElementType::f32, {count, height, width, config_.z_dim});
   begin(frames.shape[1], frames.shape[2]);
-  const std::size_t frame_bytes =
-      static_cast<std::size_t>(frames.stride[0]) * bytes_of(frames.type);
   for (std::int64_t i = 0; i < frames.shape[0]; ++i) {
-    const auto* data =
-        static_cast<const char*>(frames.data) + static_cast<std::size_t>(i) * frame_bytes;
-    push(const_view_of(data, frames.type, {1, frames.shape[1], frames.shape[2], 3}), means.view());
+    ConstView frame = frames;
+    frame.shape[0] = 1;
+    frame.data = static_cast<const char*>(frames.data) +
+                 static_cast<std::size_t>(i * frames.stride[0]) * bytes_of(frames.type);
+    push(runtime_.ops.uploaded(frame).view(), means.view());
   }
   expects(latents_ready_ == count, "every group of frames gives one latent");
   end();
   Tensor latents = runtime_.ops.tensor(ElementType::f32, {config_.z_dim, count, height, width});
-  runtime_.ops.to_channels_first(means.view(), scale_.data(), shift_.data(), latents.view());
-  return latents;
+  runtime_.ops.to_channels_first(means.view(), scale_.f32(), shift_.f32(), latents.view());
+  return std::move(latents).moved_to(host_memory());
 }
 
 /// One frame as far as it gets; where it completes a latent, its row of `latents` is written.

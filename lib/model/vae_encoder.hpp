@@ -22,8 +22,9 @@ class VaeEncoder {
   VaeEncoder& operator=(VaeEncoder&&) noexcept;
 
   const VaeConfig& config() const;
-  /// frames [n, H, W, 3], u8 or f32 in [−1, 1], n = 1 + temporal_stride·k, H and W multiples of
-  /// spatial_stride → latents f32 [z_dim, 1 + k, H/spatial_stride, W/spatial_stride], normalised.
+  /// Both in the host's memory: frames [n, H, W, 3], u8 or f32 in [−1, 1], n = 1 +
+  /// temporal_stride·k, H and W multiples of spatial_stride → latents f32 [z_dim, 1 + k,
+  /// H/spatial_stride, W/spatial_stride], normalised.
   Tensor encode(ConstView frames);
   std::size_t weight_bytes() const;
 

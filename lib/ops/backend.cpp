@@ -3,19 +3,14 @@
 
 #include <cstdlib>
 
+#include "tensor/cuda_memory.hpp"
+
 namespace causeway {
 
-Ops open_backend(bool cuda) {
+Ops open_backend(bool cuda, int rank_on_node) {
   if (cuda) {
-    const auto* kernels = kernels::cuda_kernels();
-    require(kernels != nullptr, ExitCode::device,
-            "the CUDA backend was asked for (parallel.device: cuda), but this build has none; use "
-            "device: cpu or a "
-            "build with CUDA");
-    // The kernels are there; tensors in the GPU's memory, and a model that keeps to them, are not.
-    fail(ExitCode::device,
-         "the CUDA backend was asked for (parallel.device: cuda); this build has its kernels, but "
-         "the model does not run on them yet; use device: cpu");
+    Memory& memory = cuda_memory(rank_on_node);
+    return Ops(*kernels::cuda_kernels(), memory);
   }
   const auto* kernels = kernels::cpu_kernels();
   const char* wanted = std::getenv("CAUSEWAY_CPU_ISA");

@@ -6,8 +6,8 @@
 namespace causeway {
 
 /// The verbs of the CPU backend (the best instruction set that this processor runs, or the one that
-/// the environment variable CAUSEWAY_CPU_ISA names), or of the CUDA backend. Throws Error(device)
-/// if what is asked for is not there: nothing falls back.
-Ops open_backend(bool cuda);
+/// the environment variable CAUSEWAY_CPU_ISA names), or of the CUDA backend on the GPU of this rank
+/// of its machine. Throws Error(device) if what is asked for is not there: nothing falls back.
+Ops open_backend(bool cuda, int rank_on_node = 0);
 
 }  // namespace causeway

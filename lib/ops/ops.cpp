@@ -67,6 +67,29 @@ ConstView columns(ConstView x, std::int64_t first, std::int64_t count) {
   return column_range(x, first, count);
 }
 
+Tensor Ops::uploaded(ConstView host) const {
+  expects(host.is_contiguous(), "what is uploaded is contiguous");
+  const std::vector<std::int64_t> shape(host.shape.begin(), host.shape.begin() + host.rank);
+  Tensor result = tensor(host.type, shape);
+  memory_->copy_in(result.data(), host.data, result.bytes());
+  return result;
+}
+
+Tensor Ops::downloaded(ConstView x) const {
+  expects(x.is_contiguous(), "what is downloaded is contiguous");
+  const std::vector<std::int64_t> shape(x.shape.begin(), x.shape.begin() + x.rank);
+  Tensor result(x.type, shape);
+  memory_->copy_out(result.data(), x.data, result.bytes());
+  return result;
+}
+
+Ops Ops::on_host() const {
+  if (memory_->is_host()) return *this;
+  const auto* host = kernels::cpu_kernels();
+  expects(host != nullptr, "a CPU backend runs on every machine");
+  return Ops(*host);
+}
+
 LinearWeight Ops::pack(ConstView weight, ConstView bias, ElementType compute) const {
   expects(weight.rank == 2 && weight.is_contiguous(), "a linear weight is a contiguous [n, k]");
   expects(is_real(compute), "linear layers compute in f32 or bf16");
@@ -239,9 +262,9 @@ void Ops::convert(ConstView x, View y) const {
 
 Tensor Ops::to_f32(ConstView x) const {
   const std::vector<std::int64_t> shape(x.shape.begin(), x.shape.begin() + x.rank);
-  Tensor result = tensor(ElementType::f32, shape);
-  convert(x, result.view());
-  return result;
+  Tensor result(ElementType::f32, shape);
+  on_host().convert(x, result.view());
+  return on_device(std::move(result));
 }
 
 void Ops::noise(const NoiseDraw& draw, const PatchGeometry& geometry, std::int64_t first_token,

@@ -94,13 +94,22 @@ class Ops {
   Tensor tensor(ElementType type, const std::vector<std::int64_t>& shape) const {
     return Tensor(type, shape, *memory_);
   }
+  /// A tensor of the host's memory where this backend's kernels find it.
+  Tensor on_device(Tensor host) const { return std::move(host).moved_to(*memory_); }
+  /// A copy of the host's memory (contiguous) there.
+  Tensor uploaded(ConstView host) const;
+  /// A copy of such a tensor (contiguous) in the host's memory.
+  Tensor downloaded(ConstView x) const;
+  /// The same verbs for the host's memory, by a CPU backend: these themselves where they are one.
+  Ops on_host() const;
 
   /// Packs weight [n, k] (f32, f16 or bf16; contiguous) and bias [n] (any of them, or empty: rank
-  /// 0).
+  /// 0), both in the host's memory.
   LinearWeight pack(ConstView weight, ConstView bias, ElementType compute) const;
   /// x [rows, k] → y [rows, n].
   void linear(ConstView x, const LinearWeight& weight, View y, const LinearEnd& end = {}) const;
-  /// As `linear` with a weight [n, k] as it lies in a checkpoint; bias is f32 [n] or null.
+  /// As `linear` with a weight [n, k] as it lies in a checkpoint in the host's memory; bias is f32
+  /// [n] or null.
   void linear_stored(ConstView x, ConstView weight, const float* bias, View y,
                      Activation activation = Activation::none) const;
 
@@ -126,7 +135,8 @@ class Ops {
   void add(ConstView a, ConstView b, View y) const;
   void multiply(ConstView a, ConstView b, View y) const;
   void convert(ConstView x, View y) const;
-  /// A copy as f32, e.g. of a norm weight in a checkpoint. x is contiguous.
+  /// A copy as f32 of numbers in the host's memory, e.g. a norm weight in a checkpoint. x is
+  /// contiguous.
   Tensor to_f32(ConstView x) const;
 
   /// Standard normal numbers for tokens [first_token, first_token + tokens) of a chunk → y [tokens,
@@ -138,6 +148,7 @@ class Ops {
   void patchify(const kernels::PatchArgs& args) const;
   void unpatchify(const kernels::PatchArgs& args) const;
 
+  /// weight and bias lie in the host's memory.
   Convolution make_convolution(const kernels::ConvSpec& spec, ConstView weight,
                                ConstView bias) const;
   /// Makes the plan for inputs of these extents ahead of time (also done on first use).

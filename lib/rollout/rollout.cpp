@@ -213,11 +213,12 @@ void Rollout::prefill(Video& video, const ChunkSpan& span) {
   ChunkPass pass(model_->ops(), config, place, video.grid, transformer.compute());
   const TokenRange own = pass.layout().own();
   Tensor tokens(ElementType::f32, {own.count, config.patch_inputs()});
-  model_->ops().patchify({geometry, own.first, own.count, chunk.f32(), tokens.f32()});
+  model_->ops().on_host().patchify({geometry, own.first, own.count, chunk.f32(), tokens.f32()});
+  tokens = model_->ops().on_device(std::move(tokens));
   transformer.forward(pass, 0.0, *video.context, *cache_, *group_, tokens.f32(), nullptr);
   ++video.report.passes;
   video.report.prefill += seconds_since(start);
-  deliver(video, span, pass, tokens.f32());
+  deliver(video, span, pass, tokens);
 }
 
 void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index,
@@ -230,8 +231,8 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   const TokenRange own = pass.layout().own();
   NoiseDraw draw{video.request.seed, video.request.sample, NoisePurpose::initial,
                  static_cast<std::uint32_t>(chunk_index), 0};
-  Tensor x(ElementType::f32, {own.count, config.patch_inputs()});
-  Tensor flow(ElementType::f32, {own.count, config.patch_outputs()});
+  Tensor x = ops.tensor(ElementType::f32, {own.count, config.patch_inputs()});
+  Tensor flow = ops.tensor(ElementType::f32, {own.count, config.patch_outputs()});
   ops.noise(draw, geometry, own.first, own.count, x.f32());
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     transformer.forward(pass, steps_[i].timestep, *video.context, *cache_, *group_, x.f32(),
@@ -246,7 +247,7 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   }
   video.report.denoise += seconds_since(start);
   // The frames come before the refresh: they are what somebody waits for.
-  deliver(video, span, pass, x.f32());
+  deliver(video, span, pass, x);
   if (span.first_frame + span.frames == video.request.latent_frames) return;
   start = Clock::now();
   transformer.forward(pass, settings_.context_noise, *video.context, *cache_, *group_, x.f32(),
@@ -255,7 +256,7 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   video.report.refresh += seconds_since(start);
 }
 
-void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const float* tokens) {
+void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const Tensor& tokens) {
   const TransformerConfig& config = model_->transformer().config();
   const PatchGeometry geometry = video.geometry(span, config);
   const std::int64_t all_tokens = pass.place().tokens();
@@ -266,7 +267,7 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, cons
                     static_cast<std::int64_t>(sizeof(float)));
   }
   Tensor gathered(ElementType::f32, {root ? all_tokens : 0, config.patch_inputs()});
-  group_->gather(tokens, gathered.data(), bytes, 0);
+  group_->gather(model_->ops().downloaded(tokens.view()).data(), gathered.data(), bytes, 0);
   const auto waiting = Clock::now();
   std::exception_ptr problem;
   if (root) {
@@ -274,13 +275,14 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, cons
       const auto start = Clock::now();
       Tensor chunk(ElementType::f32, {config.in_channels, span.frames, video.request.latent_height,
                                       video.request.latent_width});
-      model_->ops().unpatchify({geometry, 0, all_tokens, gathered.f32(), chunk.f32()});
+      model_->ops().on_host().unpatchify({geometry, 0, all_tokens, gathered.f32(), chunk.f32()});
       video.sink->latents(span, chunk.view());
       if (settings_.decode) {
         model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-          Tensor rgb(ElementType::u8,
-                     {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
+          Tensor rgb = model_->ops().tensor(ElementType::u8, {frames.shape[0], frames.shape[1],
+                                                              frames.shape[2], frames.shape[3]});
           model_->ops().frames_to_rgb8(frames, rgb.view());
+          rgb = std::move(rgb).moved_to(host_memory());
           video.sink->frames(rgb.view());
         });
       }

@@ -103,7 +103,7 @@ class Rollout {
   void prepare_cache(const VideoRequest& request, const RankGrid& grid);
   void prefill(Video& video, const ChunkSpan& span);
   void denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, ChunkPass& pass);
-  void deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const float* tokens);
+  void deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const Tensor& tokens);
   void agree_or_abandon(const std::exception_ptr& problem);
 
   Model* model_;

@@ -32,6 +32,13 @@ class HostMemory final : public Memory {
     in_use_.fetch_sub(bytes);
   }
   void fill_zero(void* pointer, std::size_t bytes) override { std::memset(pointer, 0, bytes); }
+  bool is_host() const override { return true; }
+  void copy_in(void* target, const void* host, std::size_t bytes) override {
+    std::memcpy(target, host, bytes);
+  }
+  void copy_out(void* host, const void* source, std::size_t bytes) override {
+    std::memcpy(host, source, bytes);
+  }
   std::size_t bytes_in_use() const override { return in_use_.load(); }
   std::size_t peak_bytes() const override { return peak_.load(); }
 
@@ -84,6 +91,20 @@ std::int64_t Tensor::size() const {
   std::int64_t n = 1;
   for (const auto extent : shape_) n *= extent;
   return n;
+}
+
+Tensor Tensor::moved_to(Memory& target) && {
+  if (memory_ == nullptr || memory_ == &target || (is_on_host() && target.is_host())) {
+    return std::move(*this);
+  }
+  expects(is_on_host() || target.is_host(), "one of two memories is the host's");
+  Tensor result(type_, shape_, target);
+  if (target.is_host()) {
+    memory_->copy_out(result.data_, data_, bytes_);
+  } else {
+    target.copy_in(result.data_, data_, bytes_);
+  }
+  return result;
 }
 
 View Tensor::rows(std::int64_t first, std::int64_t count) {

@@ -21,6 +21,11 @@ class Memory {
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* pointer, std::size_t bytes) noexcept = 0;
   virtual void fill_zero(void* pointer, std::size_t bytes) = 0;
+  /// Whether the host may read and write this memory itself.
+  virtual bool is_host() const = 0;
+  /// From the host's memory into this one, and back; both have finished when they return.
+  virtual void copy_in(void* target, const void* host, std::size_t bytes) = 0;
+  virtual void copy_out(void* host, const void* source, std::size_t bytes) = 0;
   virtual std::size_t bytes_in_use() const = 0;
   virtual std::size_t peak_bytes() const = 0;
 };
@@ -57,6 +62,11 @@ class Tensor {
   ConstView view() const {
     return make_view<const void*>(data_, type_, shape_.data(), static_cast<int>(shape_.size()));
   }
+  bool is_on_host() const { return memory_ == nullptr || memory_->is_host(); }
+  /// The same numbers in `target`; one of the two memories is the host's. A tensor that is there
+  /// already is handed on, not copied.
+  Tensor moved_to(Memory& target) &&;
+
   /// Rows [first, first + count) of the first axis.
   View rows(std::int64_t first, std::int64_t count);
   ConstView rows(std::int64_t first, std::int64_t count) const;

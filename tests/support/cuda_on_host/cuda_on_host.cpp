@@ -1,5 +1,6 @@
 // Threads of a CUDA block as fibres of the host, and the few calls of CUDA's runtime that kernels
 // make.
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -21,8 +22,11 @@ constexpr unsigned warp_lanes = 32;
 
 enum class State { ready, at_block_barrier, at_warp_exchange, done };
 
+/// Started by its context once; after that it changes by jumps, which need no call of the system.
 struct Fibre {
   ucontext_t context;
+  jmp_buf place;
+  bool started = false;
   std::unique_ptr<std::byte[]> stack;
   dim3 index;
   State state = State::done;
@@ -35,32 +39,45 @@ struct Block {
   std::vector<std::unique_ptr<Fibre>> fibres;
   unsigned threads = 0;
   Fibre* running = nullptr;
-  ucontext_t scheduler;
+  jmp_buf scheduler;
   const std::function<void()>* body = nullptr;
   std::mt19937 order{20261121};
 };
 Block the_block;
 
-void enter() {
-  (*the_block.body)();
-  the_block.running->state = State::done;
-  swapcontext(&the_block.running->context, &the_block.scheduler);
-}
-
 void leave(State state) {
   Fibre& fibre = *the_block.running;
   fibre.state = state;
-  swapcontext(&fibre.context, &the_block.scheduler);
+  if (_setjmp(fibre.place) == 0) _longjmp(the_block.scheduler, 1);
 }
 
-void prepare(Fibre& fibre) {
-  if (fibre.stack == nullptr) fibre.stack = std::make_unique<std::byte[]>(stack_bytes);
-  getcontext(&fibre.context);
-  fibre.context.uc_stack.ss_sp = fibre.stack.get();
-  fibre.context.uc_stack.ss_size = stack_bytes;
-  fibre.context.uc_link = nullptr;
-  makecontext(&fibre.context, enter, 0);
-  fibre.state = State::ready;
+/// A fibre serves one thread after another.
+void enter() {
+  while (true) {
+    (*the_block.body)();
+    leave(State::done);
+  }
+}
+
+/// Returns when the fibre leaves or is done.
+[[gnu::noinline]] void resume(Fibre& fibre) {
+  the_block.running = &fibre;
+  threadIdx = fibre.index;
+  if (_setjmp(the_block.scheduler) != 0) return;
+  if (fibre.started) _longjmp(fibre.place, 1);
+  fibre.started = true;
+  setcontext(&fibre.context);
+}
+
+std::unique_ptr<Fibre> make_fibre() {
+  auto fibre = std::make_unique<Fibre>();
+  fibre->stack = std::make_unique<std::byte[]>(stack_bytes);
+  getcontext(&fibre->context);
+  fibre->context.uc_stack.ss_sp = fibre->stack.get();
+  fibre->context.uc_stack.ss_size = stack_bytes;
+  fibre->context.uc_link = nullptr;
+  makecontext(&fibre->context, enter, 0);
+  return fibre;
 }
 
 /// Lets go on whoever waits for nobody any more; false if nobody may.
@@ -104,10 +121,10 @@ bool release() {
 void run_block(dim3 shape) {
   Block& block = the_block;
   block.threads = shape.x * shape.y * shape.z;
-  while (block.fibres.size() < block.threads) block.fibres.push_back(std::make_unique<Fibre>());
+  while (block.fibres.size() < block.threads) block.fibres.push_back(make_fibre());
   for (unsigned t = 0; t < block.threads; ++t) {
     block.fibres[t]->index = dim3(t % shape.x, t / shape.x % shape.y, t / (shape.x * shape.y));
-    prepare(*block.fibres[t]);
+    block.fibres[t]->state = State::ready;
   }
   std::vector<unsigned> turn(block.threads);
   std::iota(turn.begin(), turn.end(), 0u);
@@ -116,11 +133,7 @@ void run_block(dim3 shape) {
     bool all_done = true;
     for (const unsigned t : turn) {
       Fibre& fibre = *block.fibres[t];
-      if (fibre.state == State::ready) {
-        block.running = &fibre;
-        threadIdx = fibre.index;
-        swapcontext(&block.scheduler, &fibre.context);
-      }
+      if (fibre.state == State::ready) resume(fibre);
       all_done = all_done && fibre.state == State::done;
     }
     if (all_done) return;

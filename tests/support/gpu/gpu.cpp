@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "support/wrapped_kernels.hpp"
+
 namespace causeway::testing {
 namespace {
 
@@ -39,59 +41,21 @@ bool has_gpu() {
          kernels::cuda_kernels()->measure_peak(ElementType::f32) > 0.0;
 }
 
-template <auto member>
-struct Finished;
-template <class Result, class... Arguments, Result (*Kernels::*member)(Arguments...)>
-struct Finished<member> {
-  static Result call(Arguments... arguments) {
-    const Kernels& cuda = *kernels::cuda_kernels();
-    if constexpr (std::is_same_v<Result, kernels::Status>) {
-      const kernels::Status status = (cuda.*member)(arguments...);
-      return cudaDeviceSynchronize() == cudaSuccess ? status : kernels::Status::backend_failure;
-    } else {
-      return (cuda.*member)(arguments...);
-    }
+/// Every call has finished when it returns.
+struct Finishing {
+  static const Kernels& inner() { return *kernels::cuda_kernels(); }
+  static void before() {}
+  static kernels::Status after(kernels::Status status) {
+    return cudaDeviceSynchronize() == cudaSuccess ? status : kernels::Status::backend_failure;
   }
 };
-
-Kernels finishing() {
-  Kernels table = *kernels::cuda_kernels();
-  table.linear_pack = Finished<&Kernels::linear_pack>::call;
-  table.linear = Finished<&Kernels::linear>::call;
-  table.linear_stored = Finished<&Kernels::linear_stored>::call;
-  table.kv_clear = Finished<&Kernels::kv_clear>::call;
-  table.kv_store = Finished<&Kernels::kv_store>::call;
-  table.kv_load = Finished<&Kernels::kv_load>::call;
-  table.attention = Finished<&Kernels::attention>::call;
-  table.biased_attention = Finished<&Kernels::biased_attention>::call;
-  table.layer_norm = Finished<&Kernels::layer_norm>::call;
-  table.rms_norm = Finished<&Kernels::rms_norm>::call;
-  table.norm_rope_pack = Finished<&Kernels::norm_rope_pack>::call;
-  table.gamma_norm = Finished<&Kernels::gamma_norm>::call;
-  table.add = Finished<&Kernels::add>::call;
-  table.multiply = Finished<&Kernels::multiply>::call;
-  table.convert = Finished<&Kernels::convert>::call;
-  table.noise = Finished<&Kernels::noise>::call;
-  table.flow_to_x0 = Finished<&Kernels::flow_to_x0>::call;
-  table.renoise = Finished<&Kernels::renoise>::call;
-  table.patchify = Finished<&Kernels::patchify>::call;
-  table.unpatchify = Finished<&Kernels::unpatchify>::call;
-  table.conv = Finished<&Kernels::conv>::call;
-  table.upsample_nearest_2x = Finished<&Kernels::upsample_nearest_2x>::call;
-  table.interleave_time = Finished<&Kernels::interleave_time>::call;
-  table.to_channels_last = Finished<&Kernels::to_channels_last>::call;
-  table.to_channels_first = Finished<&Kernels::to_channels_first>::call;
-  table.frames_to_rgb8 = Finished<&Kernels::frames_to_rgb8>::call;
-  table.rgb8_to_frames = Finished<&Kernels::rgb8_to_frames>::call;
-  return table;
-}
 
 }  // namespace
 
 const Kernels* gpu_kernels() {
   static const bool there = has_gpu();
   if (!there) return nullptr;
-  static const Kernels table = finishing();
+  static const Kernels table = WrappedKernels<Finishing>::table();
   return &table;
 }
 

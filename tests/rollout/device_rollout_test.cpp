@@ -1,0 +1,107 @@
+// Whole videos with the CUDA kernels, over memory that the host may not touch, on job groups of
+// several sizes.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "rollout/rollout.hpp"
+#include "support/compare.hpp"
+#include "support/device_on_host/device_on_host.hpp"
+#include "support/mpi_test_main.hpp"
+
+namespace causeway::testing {
+namespace {
+
+const std::string checkpoint =
+    std::string(CAUSEWAY_SOURCE_DIR) + "/tests/golden/oracle/tiny_diffusers";
+
+class Recorder final : public VideoSink {
+ public:
+  void latents(const ChunkSpan&, ConstView chunk) override {
+    const auto* values = static_cast<const float*>(chunk.data);
+    latent.insert(latent.end(), values, values + chunk.size());
+  }
+  void frames(ConstView rgb) override {
+    const auto* values = static_cast<const std::uint8_t*>(rgb.data);
+    pixels.insert(pixels.end(), values, values + rgb.size());
+  }
+  std::vector<float> latent, pixels;
+};
+
+VideoRequest request(std::int64_t latent_frames) {
+  VideoRequest request;
+  request.seed = 3;
+  request.sample = 1;
+  request.latent_frames = latent_frames;
+  request.latent_height = 4;
+  request.latent_width = 6;
+  request.prompts = {{0, "a cat"}};
+  return request;
+}
+
+/// What the root of `group` gets.
+Recorder make(const Ops& ops, ElementType compute, Communicator& group, const VideoRequest& wanted,
+              const RolloutSettings& settings) {
+  Model model(checkpoint, "", compute, ops);
+  Rollout rollout(model, group, settings);
+  Recorder recorder;
+  rollout.make(wanted, group.rank() == 0 ? &recorder : nullptr);
+  return recorder;
+}
+
+class DeviceRollout : public ::testing::TestWithParam<ElementType> {
+ protected:
+  void SetUp() override {
+    if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
+  }
+  std::unique_ptr<Communicator> group_ = process().split(0);
+};
+INSTANTIATE_TEST_SUITE_P(Types, DeviceRollout,
+                         ::testing::Values(ElementType::f32, ElementType::bf16),
+                         [](const auto& type) { return std::string(name_of(type.param)); });
+
+TEST_P(DeviceRollout, AVideoIsThatOfTheCpuBackend) {
+  RolloutSettings settings;
+  settings.denoising_steps = {1000, 500};
+  const auto wanted = request(3);
+  const Recorder device = make(*device_on_host(), GetParam(), *group_, wanted, settings);
+  const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
+  if (group_->rank() != 0) return;
+  const bool exact = GetParam() == ElementType::f32;
+  ASSERT_EQ(device.latent.size(), host.latent.size());
+  EXPECT_LT(relative_l2(device.latent, host.latent), exact ? 2e-5 : 2e-2);
+  ASSERT_EQ(device.pixels.size(), host.pixels.size());
+  EXPECT_LT(relative_l2(device.pixels, host.pixels), exact ? 2e-3 : 2e-2);
+}
+
+TEST_P(DeviceRollout, AGroupGivesTheBitsOfOneRankAlsoWhereTheWindowRolls) {
+  RolloutSettings settings;
+  settings.denoising_steps = {1000, 500};
+  settings.window_frames = 4;
+  settings.sink_frames = 1;
+  settings.decode = false;
+  const Recorder together = make(*device_on_host(), GetParam(), *group_, request(9), settings);
+  if (group_->rank() != 0) return;
+  const auto alone = make_solo_communicator();
+  const Recorder one = make(*device_on_host(), GetParam(), *alone, request(9), settings);
+  EXPECT_EQ(together.latent, one.latent);
+}
+
+TEST_P(DeviceRollout, AVideoGoesOnFromGivenLatents) {
+  RolloutSettings settings;
+  settings.denoising_steps = {1000};
+  settings.decode = false;
+  auto wanted = request(6);
+  const std::vector<float> given = random_normal(16 * 3 * 4 * 6, 5);
+  wanted.initial_frames = 3;
+  wanted.initial_latents = given.data();
+  const Recorder device = make(*device_on_host(), GetParam(), *group_, wanted, settings);
+  const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
+  if (group_->rank() != 0) return;
+  ASSERT_EQ(device.latent.size(), host.latent.size());
+  EXPECT_EQ(std::memcmp(device.latent.data(), given.data(), given.size() * sizeof(float)), 0);
+  EXPECT_LT(relative_l2(device.latent, host.latent), GetParam() == ElementType::f32 ? 2e-5 : 2e-2);
+}
+
+}  // namespace
+}  // namespace causeway::testing

@@ -1,0 +1,13 @@
+// A device without a GPU: the CUDA kernels on the host, over memory that only they may touch.
+#pragma once
+
+#include "ops/ops.hpp"
+
+namespace causeway::testing {
+
+/// The verbs of such a device, or null where it cannot be (see cuda_on_host.hpp). Code that reads
+/// or writes a tensor of it other than by a verb or a copy ends the process with a segmentation
+/// fault, as with a GPU's memory.
+const Ops* device_on_host();
+
+}  // namespace causeway::testing
