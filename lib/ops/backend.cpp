@@ -8,18 +8,21 @@
 namespace causeway {
 
 Ops open_backend(bool cuda, int rank_on_node) {
-  if (cuda) {
-    Memory& memory = cuda_memory(rank_on_node);
-    return Ops(*kernels::cuda_kernels(), memory);
-  }
-  const auto* kernels = kernels::cpu_kernels();
+  // A GPU's host side computes small things on the CPU backend, so that one is looked at in any
+  // case.
+  const auto* host = kernels::cpu_kernels();
   const char* wanted = std::getenv("CAUSEWAY_CPU_ISA");
-  require(kernels != nullptr, ExitCode::device,
+  require(host != nullptr, ExitCode::device,
           "CAUSEWAY_CPU_ISA is '{}' (unknown, or more than this processor can run); unset it, or "
-          "use baseline, "
-          "avx2, avx512 or avx512bf16",
+          "use baseline, avx2, avx512 or avx512bf16",
           wanted == nullptr ? "" : wanted);
-  return Ops(*kernels);
+  if (!cuda) return Ops(*host);
+  Memory& memory = cuda_memory(rank_on_node);
+  const auto* kernels = kernels::cuda_kernels();
+  require(kernels->measure_peak(ElementType::f32) > 0.0, ExitCode::device,
+          "this GPU cannot run the kernels of this build (they are made for other GPUs: see "
+          "causeway --version); build with -DCMAKE_CUDA_ARCHITECTURES=native");
+  return Ops(*kernels, memory);
 }
 
 }  // namespace causeway

@@ -25,7 +25,10 @@ def run(arguments, ranks=None, timeout=300):
     command = [PROGRAM] + [str(a) for a in arguments]
     if ranks is not None:
         command = [MPIEXEC, "-n", str(ranks)] + command
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+    # These tests are of the CPU backend, and of what is said where there is no GPU.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                          env=environment)
 
 
 def latents_of(folder):
