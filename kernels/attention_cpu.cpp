@@ -81,7 +81,7 @@ void attend_all(const AttentionArgs& args) {
 
 Status attention(const AttentionArgs& args, Stream) {
   const KvLayout& layout = args.layout;
-  if (!is_kv_type(layout) || args.q.type != layout.type) return Status::unsupported_type;
+  if (!is_f32_or_bf16(layout.type) || args.q.type != layout.type) return Status::unsupported_type;
   if (args.y.type != ElementType::f32 && args.y.type != ElementType::bf16) {
     return Status::unsupported_type;
   }

@@ -1,5 +1,6 @@
 // bfloat16 and IEEE half as 16-bit words, and their exact conversions (round to nearest even).
-// CUDA code may include this file (its functions are constexpr, so that they run on the device too).
+// CUDA code may include this file (its functions are constexpr, so that they run on the device
+// too).
 #pragma once
 
 #include <bit>

@@ -80,15 +80,11 @@ void attend(const BiasedAttentionArgs& args, std::int64_t head, std::int64_t beg
   }
 }
 
-bool is_float_type(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::bf16;
-}
-
 }  // namespace
 
 Status biased_attention(const BiasedAttentionArgs& args, Stream) {
-  if (!is_float_type(args.q.type) || !is_float_type(args.k.type) || !is_float_type(args.v.type) ||
-      !is_float_type(args.y.type)) {
+  if (!is_f32_or_bf16(args.q.type) || !is_f32_or_bf16(args.k.type) ||
+      !is_f32_or_bf16(args.v.type) || !is_f32_or_bf16(args.y.type)) {
     return Status::unsupported_type;
   }
   const std::int64_t tokens = args.q.shape[0], heads = args.q.shape[1], head_dim = args.q.shape[2];

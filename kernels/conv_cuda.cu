@@ -58,22 +58,6 @@ struct GatheredRows {
   }
 };
 
-bool is_sound(const ConvSpec& spec, const ConstView& weight, const ConstView& bias) {
-  bool sound = spec.in_channels > 0 && spec.out_channels > 0 && weight.rank == 5 &&
-               weight.data != nullptr && weight.is_contiguous() && is_stored_type(weight.type) &&
-               weight.shape[0] == spec.out_channels && weight.shape[1] == spec.in_channels &&
-               is_f32_or_bf16(spec.compute);
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    sound = sound && spec.kernel[axis] > 0 && spec.stride[axis] > 0 && spec.pad_before[axis] >= 0 &&
-            spec.pad_after[axis] >= 0 && weight.shape[axis + 2] == spec.kernel[axis];
-  }
-  if (bias.data != nullptr) {
-    sound = sound && bias.rank == 1 && bias.shape[0] == spec.out_channels && bias.is_contiguous() &&
-            is_stored_type(bias.type);
-  }
-  return sound;
-}
-
 /// The weight with its input channels last, in memory that holds it as T.
 template <class T>
 Status upload_weight(const ConvSpec& spec, const ConstView& weight, T* device) {
@@ -86,18 +70,6 @@ Status upload_weight(const ConvSpec& spec, const ConstView& weight, T* device) {
                   stored_element(weight.data, weight.type, i));
   }
   return status_of(cudaMemcpy(device, values.data(), values.size() * sizeof(T), cudaMemcpyDefault));
-}
-
-/// Extents of the output, or zeros where the kernel does not fit.
-Extents output_of(const ConvSpec& spec, const Extents& input) {
-  Extents output{};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const std::int64_t room =
-        input[axis] + spec.pad_before[axis] + spec.pad_after[axis] - spec.kernel[axis];
-    if (input[axis] <= 0 || room < 0) return {};
-    output[axis] = room / spec.stride[axis] + 1;
-  }
-  return output;
 }
 
 std::unique_ptr<Convolution> make_convolution(const ConvSpec& spec, const ConstView& weight,

@@ -19,6 +19,7 @@
 #include "kernels/conv_workspace.hpp"
 #include "kernels/cpu_backend.hpp"
 #include "kernels/grain_cpu.hpp"
+#include "kernels/shape_checks.hpp"
 
 namespace causeway::kernels {
 namespace {
@@ -62,10 +63,6 @@ float element_of(const ConstView& view, std::int64_t i) {
   std::uint16_t bits;
   std::memcpy(&bits, p, sizeof bits);
   return view.type == ElementType::f16 ? half_to_float(bits) : to_float(bfloat16{bits});
-}
-
-bool is_stored_type(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16;
 }
 
 ConvWorkspace& workspace() {
@@ -233,19 +230,7 @@ void Conv::run(Plan& plan, const void* x, void* y) {
 }
 
 Conv* conv_create(const ConvSpec& spec, ConstView weight, ConstView bias) {
-  bool sound = spec.in_channels > 0 && spec.out_channels > 0 && weight.rank == 5 &&
-               weight.data != nullptr && weight.is_contiguous() && is_stored_type(weight.type) &&
-               weight.shape[0] == spec.out_channels && weight.shape[1] == spec.in_channels &&
-               (spec.compute == ElementType::f32 || spec.compute == ElementType::bf16);
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    sound = sound && spec.kernel[axis] > 0 && spec.stride[axis] > 0 && spec.pad_before[axis] >= 0 &&
-            spec.pad_after[axis] >= 0 && weight.shape[axis + 2] == spec.kernel[axis];
-  }
-  if (bias.data != nullptr) {
-    sound = sound && bias.rank == 1 && bias.shape[0] == spec.out_channels && bias.is_contiguous() &&
-            is_stored_type(bias.type);
-  }
-  if (!sound || !narrow_onednn()) return nullptr;
+  if (!is_sound(spec, weight, bias) || !narrow_onednn()) return nullptr;
   try {
     return new Conv(spec, weight, bias);
   } catch (const std::exception&) {
@@ -260,13 +245,8 @@ Status conv_prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int
   if (conv->find(time, height, width) != nullptr) return Status::ok;
   const ConvSpec& spec = conv->spec;
   const std::array input{time, height, width};
-  std::array<std::int64_t, 3> output{};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const std::int64_t room =
-        input[axis] + spec.pad_before[axis] + spec.pad_after[axis] - spec.kernel[axis];
-    if (input[axis] <= 0 || room < 0) return Status::bad_shape;
-    output[axis] = room / spec.stride[axis] + 1;
-  }
+  const auto output = output_of(spec, input);
+  if (output[0] == 0) return Status::bad_shape;
   try {
     conv->make_plan(input, output);
   } catch (const std::exception&) {

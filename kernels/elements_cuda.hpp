@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "kernels/bfloat16.hpp"
-#include "kernels/kernels.hpp"
+#include "kernels/shape_checks.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 
@@ -26,13 +26,6 @@ __host__ __device__ inline void write_element(bfloat16* at, float value) {
 }
 __host__ __device__ inline void write_element(half_word* at, float value) {
   at->bits = float_to_half(value);
-}
-
-inline bool is_f32_or_bf16(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::bf16;
-}
-inline bool is_stored_type(ElementType type) {
-  return is_f32_or_bf16(type) || type == ElementType::f16;
 }
 
 /// f(typed pointer) for f32 or bf16 data.
@@ -55,21 +48,6 @@ Status with_types(const ConstView& x, const View& y, F f) {
   return with_type(x.type, x.data, [&](auto* source) {
     return with_type(y.type, y.data, [&](auto* target) { return f(source, target); });
   });
-}
-
-inline bool has_equal_extents(const ConstView& a, const ConstView& b) {
-  if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; ++i) {
-    if (a.shape[static_cast<std::size_t>(i)] != b.shape[static_cast<std::size_t>(i)]) return false;
-  }
-  return true;
-}
-
-/// Whether x and y are [rows, width] with contiguous rows.
-inline bool are_rows(const ConstView& x, const ConstView& y) {
-  return x.rank == 2 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[1] == y.shape[1] &&
-         x.shape[1] > 0 && (x.stride[1] == 1 || x.shape[1] == 1) &&
-         (y.stride[1] == 1 || y.shape[1] == 1);
 }
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE

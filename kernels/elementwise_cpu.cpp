@@ -1,16 +1,13 @@
 // Sums, products and conversions, element by element.
 #include "kernels/cpu_backend.hpp"
 #include "kernels/lanes_cpu.hpp"
+#include "kernels/shape_checks.hpp"
 
 namespace causeway::kernels::CAUSEWAY_ISA {
 namespace {
 
 /// Elements are widened to f32 in blocks that stay in the first-level cache.
 constexpr std::int64_t block = 1024;
-
-bool is_f32_or_bf16(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::bf16;
-}
 
 template <class X, class Y>
 void copy_row(const X* x, Y* y, std::int64_t count) {
@@ -38,14 +35,6 @@ void write_block(const float* values, const View& y, std::int64_t first, std::in
     auto* halves = static_cast<std::uint16_t*>(y.data) + first;
     for (std::int64_t i = 0; i < count; ++i) halves[i] = float_to_half(values[i]);
   }
-}
-
-bool has_equal_extents(const ConstView& a, const ConstView& b) {
-  if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; ++i) {
-    if (a.shape[static_cast<std::size_t>(i)] != b.shape[static_cast<std::size_t>(i)]) return false;
-  }
-  return true;
 }
 
 bool is_same_shape(const ConstView& a, const ConstView& b) {
@@ -99,9 +88,7 @@ Status multiply(ConstView a, ConstView b, View y, Stream) {
 
 Status convert(ConstView x, View y, Stream) {
   if (!has_equal_extents(x, y)) return Status::bad_shape;
-  const bool known = (is_f32_or_bf16(x.type) || x.type == ElementType::f16) &&
-                     (is_f32_or_bf16(y.type) || y.type == ElementType::f16);
-  if (!known) return Status::unsupported_type;
+  if (!is_stored_type(x.type) || !is_stored_type(y.type)) return Status::unsupported_type;
   if (!x.is_contiguous() || !y.is_contiguous()) {
     if (x.rank != 2 || x.stride[1] != 1 || y.stride[1] != 1) return Status::bad_shape;
     return convert_rows(x, y);

@@ -116,15 +116,6 @@ void load_tokens(const KvLoadArgs& args) {
   }
 }
 
-Status check(const KvLayout& layout, std::int64_t slot, const ConstView& k, const ConstView& v) {
-  if (!is_kv_type(layout)) return Status::unsupported_type;
-  const bool fits = is_valid(layout) && k.rank == 3 && slot >= 0 &&
-                    slot + k.shape[0] <= layout.capacity &&
-                    is_heads(k, k.shape[0], layout.heads, layout.head_dim) &&
-                    is_heads(v, k.shape[0], layout.heads, layout.head_dim);
-  return fits ? Status::ok : Status::bad_shape;
-}
-
 }  // namespace
 
 std::size_t kv_bytes(const KvLayout& layout) {
@@ -135,7 +126,7 @@ std::size_t kv_bytes(const KvLayout& layout) {
 }
 
 Status kv_clear(const KvLayout& layout, void* cache, Stream) {
-  if (!is_kv_type(layout)) return Status::unsupported_type;
+  if (!is_f32_or_bf16(layout.type)) return Status::unsupported_type;
   if (!is_valid(layout)) return Status::bad_shape;
   const auto bytes = static_cast<std::int64_t>(kv_bytes(layout));
   constexpr std::int64_t piece = 1 << 20;
@@ -151,7 +142,7 @@ Status kv_store(const KvStoreArgs& args, Stream) {
   if (args.k.type != args.layout.type || args.v.type != args.layout.type) {
     return Status::unsupported_type;
   }
-  const Status status = check(args.layout, args.slot, args.k, args.v);
+  const Status status = check_tokens(args.layout, args.slot, args.k, args.v);
   if (status != Status::ok) return status;
   if (args.layout.type == ElementType::bf16) {
     store_tokens<bfloat16>(args);
@@ -165,7 +156,7 @@ Status kv_load(const KvLoadArgs& args, Stream) {
   if (args.k.type != ElementType::f32 || args.v.type != ElementType::f32) {
     return Status::unsupported_type;
   }
-  const Status status = check(args.layout, args.slot, args.k, args.v);
+  const Status status = check_tokens(args.layout, args.slot, args.k, args.v);
   if (status != Status::ok) return status;
   if (args.layout.type == ElementType::bf16) {
     load_tokens<bfloat16>(args);

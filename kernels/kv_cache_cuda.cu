@@ -39,15 +39,6 @@ struct LoadedToken {
   }
 };
 
-Status check(const KvLayout& layout, std::int64_t slot, const ConstView& k, const ConstView& v) {
-  if (!is_f32_or_bf16(layout.type)) return Status::unsupported_type;
-  const bool fits = is_valid(layout) && k.rank == 3 && slot >= 0 &&
-                    slot + k.shape[0] <= layout.capacity &&
-                    is_heads(k, k.shape[0], layout.heads, layout.head_dim) &&
-                    is_heads(v, k.shape[0], layout.heads, layout.head_dim);
-  return fits ? Status::ok : Status::bad_shape;
-}
-
 }  // namespace
 
 std::size_t kv_bytes(const KvLayout& layout) {
@@ -65,7 +56,7 @@ Status kv_store(const KvStoreArgs& args, Stream stream) {
   if (args.k.type != args.layout.type || args.v.type != args.layout.type) {
     return Status::unsupported_type;
   }
-  const Status status = check(args.layout, args.slot, args.k, args.v);
+  const Status status = check_tokens(args.layout, args.slot, args.k, args.v);
   if (status != Status::ok) return status;
   return with_type(args.layout.type, args.cache, [&](auto* cache) {
     using T = std::remove_cvref_t<decltype(*cache)>;
@@ -84,7 +75,7 @@ Status kv_load(const KvLoadArgs& args, Stream stream) {
   if (args.k.type != ElementType::f32 || args.v.type != ElementType::f32) {
     return Status::unsupported_type;
   }
-  const Status status = check(args.layout, args.slot, args.k, args.v);
+  const Status status = check_tokens(args.layout, args.slot, args.k, args.v);
   if (status != Status::ok) return status;
   return with_type(args.layout.type, args.cache, [&](auto* cache) {
     using T = std::remove_cvref_t<decltype(*cache)>;

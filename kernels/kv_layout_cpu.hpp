@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "kernels/shape_checks.hpp"
 #include "kernels/tile_cpu.hpp"
 
 namespace causeway::kernels::CAUSEWAY_ISA {
@@ -47,21 +48,6 @@ struct KvPlaces {
     return smaller(panel_width, padded_dim() - dim);
   }
 };
-
-inline bool is_valid(const KvLayout& layout) {
-  return layout.heads >= 1 && layout.head_dim >= 1 && layout.capacity >= 1 &&
-         (layout.type == ElementType::f32 || layout.head_dim % 2 == 0);
-}
-inline bool is_kv_type(const KvLayout& layout) {
-  return layout.type == ElementType::f32 || layout.type == ElementType::bf16;
-}
-
-/// Whether `view` is [tokens, heads, head_dim] with a contiguous last axis.
-inline bool is_heads(const ConstView& view, std::int64_t tokens, std::int64_t heads,
-                     std::int64_t head_dim) {
-  return view.rank == 3 && view.shape[0] == tokens && view.shape[1] == heads &&
-         view.shape[2] == head_dim && (head_dim == 1 || view.stride[2] == 1);
-}
 
 }  // namespace
 }  // namespace causeway::kernels::CAUSEWAY_ISA

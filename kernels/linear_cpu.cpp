@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/shape_checks.hpp"
 #include "kernels/weight_panel_cpu.hpp"
 
 namespace causeway::kernels::CAUSEWAY_ISA {
@@ -39,14 +40,9 @@ bool is_matrix(const ConstView& view, std::int64_t rows, std::int64_t columns) {
          (columns == 1 || view.stride[1] == 1);
 }
 
-bool is_compute_type(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::bf16;
-}
-bool is_stored_type(ElementType type) { return is_compute_type(type) || type == ElementType::f16; }
-
 Status check(const Product& product, ElementType compute) {
-  if (!is_compute_type(compute) || product.x.type != compute) return Status::unsupported_type;
-  if (!is_compute_type(product.y.type)) return Status::unsupported_type;
+  if (!is_f32_or_bf16(compute) || product.x.type != compute) return Status::unsupported_type;
+  if (!is_f32_or_bf16(product.y.type)) return Status::unsupported_type;
   if (product.accumulate && product.y.type != ElementType::f32) return Status::unsupported_type;
   if (product.gate != nullptr && !product.accumulate) return Status::bad_shape;
   const bool fits = product.x.rank == 2 && product.n >= 1 && product.k >= 1 &&
@@ -204,7 +200,7 @@ std::size_t linear_packed_bytes(std::int64_t n, std::int64_t k, ElementType comp
 }
 
 Status linear_pack(ConstView weight, ElementType compute, void* packed, Stream) {
-  if (!is_stored_type(weight.type) || !is_compute_type(compute)) return Status::unsupported_type;
+  if (!is_stored_type(weight.type) || !is_f32_or_bf16(compute)) return Status::unsupported_type;
   if (weight.rank != 2 || !is_matrix(weight, weight.shape[0], weight.shape[1]))
     return Status::bad_shape;
   if (compute == ElementType::bf16) {

@@ -1,16 +1,10 @@
 // LayerNorm, RMSNorm, the norm of the VAE, and the pass from q or k to its rotated, packed form.
 #include "kernels/cpu_backend.hpp"
 #include "kernels/lanes_cpu.hpp"
+#include "kernels/shape_checks.hpp"
 
 namespace causeway::kernels::CAUSEWAY_ISA {
 namespace {
-
-/// Whether x and y are [rows, width] with contiguous rows.
-bool are_rows(const ConstView& x, const ConstView& y) {
-  return x.rank == 2 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[1] == y.shape[1] &&
-         x.shape[1] > 0 && (x.stride[1] == 1 || x.shape[1] == 1) &&
-         (y.stride[1] == 1 || y.shape[1] == 1);
-}
 
 template <class T>
 float sum_of_squares(const T* x, std::int64_t count) {
@@ -118,12 +112,7 @@ Status gamma_norm(const GammaNormArgs& args, Stream) {
 
 Status norm_rope_pack(const NormRopePackArgs& args, Stream) {
   const ConstView& x = args.x;
-  const bool sound = args.heads > 0 && args.head_dim > 0 && args.head_groups > 0 &&
-                     args.heads % args.head_groups == 0 && x.rank == 2 &&
-                     x.shape[1] == args.heads * args.head_dim &&
-                     (x.stride[1] == 1 || x.shape[1] == 1) &&
-                     (args.cos_sin == nullptr || args.head_dim % 2 == 0);
-  if (!sound) return Status::bad_shape;
+  if (!is_sound(args)) return Status::bad_shape;
   const std::int64_t tokens = x.shape[0];
   return with_types(x.type, x.data, args.y_type, args.y, [&](auto* x_data, auto* y_data) {
 #pragma omp parallel for schedule(static) if (tokens * x.shape[1] > parallel_grain)

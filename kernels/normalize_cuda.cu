@@ -163,12 +163,7 @@ Status gamma_norm(const GammaNormArgs& args, Stream stream) {
 
 Status norm_rope_pack(const NormRopePackArgs& args, Stream stream) {
   const ConstView& x = args.x;
-  const bool sound = args.heads > 0 && args.head_dim > 0 && args.head_groups > 0 &&
-                     args.heads % args.head_groups == 0 && x.rank == 2 &&
-                     x.shape[1] == args.heads * args.head_dim &&
-                     (x.stride[1] == 1 || x.shape[1] == 1) &&
-                     (args.cos_sin == nullptr || args.head_dim % 2 == 0);
-  if (!sound) return Status::bad_shape;
+  if (!is_sound(args)) return Status::bad_shape;
   return with_type(x.type, x.data, [&](auto* from) {
     return with_type(args.y_type, args.y, [&](auto* to) {
       using Body = NormRopePackToken<std::remove_cvref_t<decltype(*from)>,

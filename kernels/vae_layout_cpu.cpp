@@ -2,20 +2,10 @@
 // frames.
 #include "kernels/cpu_backend.hpp"
 #include "kernels/lanes_cpu.hpp"
+#include "kernels/shape_checks.hpp"
 
 namespace causeway::kernels::CAUSEWAY_ISA {
 namespace {
-
-bool has_shape(const ConstView& view, std::int64_t a, std::int64_t b, std::int64_t c,
-               std::int64_t d) {
-  return view.rank == 4 && view.shape[0] == a && view.shape[1] == b && view.shape[2] == c &&
-         view.shape[3] == d && view.is_contiguous();
-}
-
-/// The types of activations: 2 or 4 bytes an element.
-bool is_activation(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::bf16;
-}
 
 /// y[t, h, w, c] = f(x[c, t, h, w], c); rows of one (t, h) are turned while they lie in the cache.
 template <class Y, class F>
@@ -73,19 +63,13 @@ void frames_of_all(const std::uint8_t* x, Y* y, std::int64_t size) {
     write_element(y + i, static_cast<float>(x[i]) / 127.5f - 1.0f);
 }
 
-/// Whether x and y are both [t, h, w, 3] and contiguous.
-bool are_frames(const ConstView& x, const ConstView& y) {
-  return x.rank == 4 && x.shape[3] == 3 && x.is_contiguous() &&
-         has_shape(y, x.shape[0], x.shape[1], x.shape[2], 3);
-}
-
 }  // namespace
 
 Status upsample_nearest_2x(ConstView x, View y, Stream) {
   if (x.rank != 4 || !x.is_contiguous()) return Status::bad_shape;
   const std::int64_t rows = x.shape[0] * x.shape[1], width = x.shape[2];
   if (!has_shape(y, x.shape[0], 2 * x.shape[1], 2 * width, x.shape[3])) return Status::bad_shape;
-  if (!is_activation(x.type) || x.type != y.type) return Status::unsupported_type;
+  if (!is_f32_or_bf16(x.type) || x.type != y.type) return Status::unsupported_type;
   const auto pixel = static_cast<std::size_t>(x.shape[3]) * bytes_of(x.type);
   const auto row = static_cast<std::size_t>(width) * pixel;
   const auto* source = static_cast<const char*>(x.data);
@@ -107,7 +91,7 @@ Status interleave_time(ConstView x, View y, Stream) {
   if (x.rank != 4 || x.shape[3] % 2 != 0 || !x.is_contiguous()) return Status::bad_shape;
   const std::int64_t time = x.shape[0], pixels = x.shape[1] * x.shape[2];
   if (!has_shape(y, 2 * time, x.shape[1], x.shape[2], x.shape[3] / 2)) return Status::bad_shape;
-  if (!is_activation(x.type) || x.type != y.type) return Status::unsupported_type;
+  if (!is_f32_or_bf16(x.type) || x.type != y.type) return Status::unsupported_type;
   const auto half = static_cast<std::size_t>(x.shape[3] / 2) * bytes_of(x.type);
   const auto frame = static_cast<std::size_t>(pixels) * half;
   const auto* source = static_cast<const char*>(x.data);
@@ -161,7 +145,7 @@ Status to_channels_first(const ChannelArgs& args, Stream) {
 
 Status frames_to_rgb8(ConstView x, View y, Stream) {
   if (!are_frames(x, y)) return Status::bad_shape;
-  if (!is_activation(x.type) || y.type != ElementType::u8) return Status::unsupported_type;
+  if (!is_f32_or_bf16(x.type) || y.type != ElementType::u8) return Status::unsupported_type;
   auto* target = static_cast<std::uint8_t*>(y.data);
   if (x.type == ElementType::f32) {
     rgb8_of_all(static_cast<const float*>(x.data), target, x.size());
@@ -173,7 +157,7 @@ Status frames_to_rgb8(ConstView x, View y, Stream) {
 
 Status rgb8_to_frames(ConstView x, View y, Stream) {
   if (!are_frames(x, y)) return Status::bad_shape;
-  if (x.type != ElementType::u8 || !is_activation(y.type)) return Status::unsupported_type;
+  if (x.type != ElementType::u8 || !is_f32_or_bf16(y.type)) return Status::unsupported_type;
   const auto* source = static_cast<const std::uint8_t*>(x.data);
   if (y.type == ElementType::f32) {
     frames_of_all(source, static_cast<float*>(y.data), x.size());

@@ -7,12 +7,6 @@
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
-bool has_shape(const ConstView& view, std::int64_t a, std::int64_t b, std::int64_t c,
-               std::int64_t d) {
-  return view.rank == 4 && view.shape[0] == a && view.shape[1] == b && view.shape[2] == c &&
-         view.shape[3] == d && view.is_contiguous();
-}
-
 template <class T>
 struct UpsampledElement {
   const T* x;
@@ -94,12 +88,6 @@ struct FrameElement {
     write_element(y + i, static_cast<float>(x[i]) / 127.5f - 1.0f);
   }
 };
-
-/// Whether x and y are both [t, h, w, 3] and contiguous.
-bool are_frames(const ConstView& x, const ConstView& y) {
-  return x.rank == 4 && x.shape[3] == 3 && x.is_contiguous() &&
-         has_shape(y, x.shape[0], x.shape[1], x.shape[2], 3);
-}
 
 }  // namespace
 

@@ -223,9 +223,9 @@ void VideoWriter::Encoder::encode(const AVFrame* frame) {
     check(received, "encoding a frame", blame);
     packet->stream_index = stream->index;
     packet->duration = 1;  // in the codec's time base: one frame
-    // x265 takes an uninitialised number off the decoding times of a stream that ends
-    // before its delay is known, after three frames (its issue 781). So short a stream has no B
-    // frames: it is decoded in the order in which it is shown.
+    // x265 takes an uninitialised number off the decoding times of a stream that ends before its
+    // delay is known, with the third frame (its issue 781). So short a stream has no B frames: it
+    // is decoded in the order in which it is shown.
     if (frame == nullptr && frames <= 2) packet->dts = packet->pts;
     av_packet_rescale_ts(packet.get(), codec->time_base, stream->time_base);
     const int written = av_write_frame(muxer.get(), packet.get());
