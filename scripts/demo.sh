@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
-# Makes the demonstration's videos from nothing: packages, Release build, random checkpoint, main job, and one
-# picture of all videos.
+# Makes the demonstration's videos from nothing: packages, Release build, main job, a picture of all videos.
 #
 #   scripts/demo.sh [OPTION…]      options go to `causeway generate`, e.g. --limit 2 or --out DIR
 #   CAUSEWAY_DEMO_RANKS=2          MPI ranks
 #
-# What is there already is not made again. The checkpoint's weights are random, so the videos show noise.
+# What is there already is not made again. The model is the small one in configs/demo_model.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/setup.sh
 source scripts/setup.sh
 
 ranks="${CAUSEWAY_DEMO_RANKS:-2}"
-checkpoint=out/demo_model # where configs/runs/demo.yaml looks for it
 program=build/release/app/causeway
 
 step() { printf '\n== %s\n' "$*"; }
@@ -69,9 +67,6 @@ echo "all there"
 step "Release build in build/release"
 cmake --preset release
 cmake --build --preset release --parallel "$(nproc)" --target causeway
-
-step "random checkpoint in $checkpoint"
-/usr/bin/python3 scripts/make_random_checkpoint.py --preset demo "$checkpoint"
 
 step "mpirun -n $ranks causeway generate configs/runs/demo.yaml $*"
 run_under_mpi "$program" generate configs/runs/demo.yaml "$@"

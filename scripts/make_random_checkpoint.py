@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Writes a random checkpoint of any size in a published layout, the same bytes on every machine.
-"""usage: make_random_checkpoint.py OUT [--preset demo|tiny|wan1.3b] [--dtype bf16|f16|f32]
+"""usage: make_random_checkpoint.py OUT [--preset tiny|wan1.3b] [--dtype bf16|f16|f32]
                                 [--layout diffusers|wan] [--seed N] [--shard-bytes N]
                                 [--list-tensors]
 
@@ -38,9 +38,6 @@ LATENTS_STD = [2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
                3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160]
 
 PRESETS = {
-    # Eight videos of 128 x 128 in seconds, files below 20 MB as bf16.
-    "demo": dict(heads=4, head_dim=64, ffn_dim=512, layers=4, vae_base=16,
-                 text=dict(width=64, heads=4, head_dim=16, ffn_dim=128, layers=2)),
     # For tests; 12 heads, so that job groups of any size meet the published head count.
     "tiny": dict(heads=12, head_dim=16, ffn_dim=256, layers=2, vae_base=8,
                  text=dict(width=32, heads=4, head_dim=8, ffn_dim=64, layers=2)),
@@ -259,7 +256,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(
         description="Writes a random checkpoint in a published layout.")
     parser.add_argument("out", type=Path, nargs="?", help="the folder to make")
-    parser.add_argument("--preset", choices=PRESETS, default="demo", help="default: %(default)s")
+    parser.add_argument("--preset", choices=PRESETS, default="tiny", help="default: %(default)s")
     parser.add_argument("--dtype", choices=DTYPES, default="bf16", help="default: %(default)s")
     parser.add_argument("--layout", choices=("diffusers", "wan"), default="diffusers",
                         help="whose file and tensor names; default: %(default)s")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 PANELS = (("log_vae.jsonl", "psnr", "VAE: PSNR of training crops, dB"),
           ("log_teacher.jsonl", "loss", "teacher: squared error of the flow"),
-          ("log_student.jsonl", "loss", "student: consistency loss"))
+          ("log_student.jsonl", "loss", "student: loss (consistency; outlines: of the flow)"))
 
 
 def read_log(path):

@@ -69,6 +69,7 @@ def read_options(config, out, arguments):
     add("--sink", type=int, default=0, metavar="N", help="first latent frames that a window keeps")
     add("--beyond", type=int, metavar="FRAME", help="judge only what comes after this frame")
     add("--batch", type=int, default=8, metavar="N", help="videos made together (%(default)s)")
+    add("--bf16", action="store_true", help="networks in bf16: faster, further from the program's fp32")
     add("--keep", type=Path, metavar="FOLDER", help="keeps latents (.npz) and clips (.npy) and their list")
     add("--json", type=Path, metavar="FILE", help="verdicts (evaluation_*.json in --out)")
     add("--vae", action="store_true", help="the VAE's reconstruction of held-out clips")
@@ -116,8 +117,9 @@ def make_videos(networks, config, prompts, sampler, options, device):
         chosen = slice(start, min(start + options.batch, count))
         shape = (len(prompts[chosen]), frames, 16, SIDE, SIDE)
         noise = program_noise(options.seed, numbers[chosen], shape, device)
-        videos = generate(networks, config, prompts[chosen], options.chunks, noise, sampler, options.window,
-                          options.sink)
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=options.bf16):
+            videos = generate(networks, config, prompts[chosen], options.chunks, noise, sampler, options.window,
+                              options.sink)
         yield from zip(prompts[chosen], names[chosen], videos.float())
 
 

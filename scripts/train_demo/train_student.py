@@ -4,7 +4,8 @@ Writes student.pt and log_student.jsonl. The student starts as the teacher. One 
 probability-flow ODE leads from a noisy chunk to a slightly cleaner one; the student must name the same
 clean chunk from both (Song et al., "Consistency Models", 2023). Guidance, if any, is part of the teacher's step,
 so the student needs none. The true clean chunk is a target too, the more so the less noise there is: then little is
-left open. The history is the teacher's training's: clean, or the target network's own guess.
+left open. The history is the teacher's training's: clean, or the target network's own guess. A last phase has the
+truth alone for a target and trains nothing but the levels that generation uses: four are fewer to learn than all.
 """
 import copy
 
@@ -14,7 +15,7 @@ from .latents import Latents
 from .networks import Average, load_networks
 from .schedule import add_noise, shifted
 from .training import Optimiser, learning_rate, set_up, train
-from .train_teacher import history_of, timeline
+from .train_teacher import history_of, object_weight, timeline
 from .transformer import compile_blocks, flow
 
 
@@ -57,12 +58,13 @@ def _loss(config, phase, teacher, student, target, latents, number, device):
     frames_per_chunk = phase.get("frames", config["transformer"]["chunk_frames"])
     generator = torch.Generator().manual_seed(config["seed"] * 10**9 + 9 * 10**8 + number)
     indices = torch.randint(len(latents), (phase["batch"],), generator=generator).tolist()
-    clean, sentences, _ = latents.batch(indices, frames_per_chunk, phase["chunks"])
+    clean, sentences, attributes = latents.batch(indices, frames_per_chunk, phase["chunks"])
     batch, chunks = clean.shape[:2]
+    copies, consistency = phase.get("copies", 1), phase.get("consistency", True)
     grid = shifted(torch.arange(settings["grid"], -1, -1) / settings["grid"], config["schedule"]["shift"])
-    places = _places(config, settings, (batch, 1, chunks), generator)
+    places = _places(config, phase.get("used_share", settings["used_share"]), (batch, copies, chunks), generator)
     level, following = (grid[p][..., None, None, None, None].to(device) for p in (places, places + 1))
-    noise = torch.randn(batch, 1, *clean.shape[1:], generator=generator).to(device)
+    noise = torch.randn(batch, copies, *clean.shape[1:], generator=generator).to(device)
     frames, visible, counted = timeline(chunks, frames_per_chunk, clean.shape[-1] // 2,
                                         phase.get("moved", 0.0), generator)
     frames = [f.to(device) for f in frames]
@@ -72,7 +74,7 @@ def _loss(config, phase, teacher, student, target, latents, number, device):
     def run(networks, x, levels, text):
         times = 1000.0 * levels.flatten(3)[..., 0]
         if chunks > 1:
-            x, times = torch.cat([history, x], dim=1), torch.cat([torch.zeros_like(times), times], dim=1)
+            x, times = torch.cat([history, x], dim=1), torch.cat([torch.zeros_like(times[:, :1]), times], dim=1)
         return flow(networks.transformer, x, times, text, frames, visible, has_clean=chunks > 1).float()
 
     with torch.autocast(device.type, torch.bfloat16):
@@ -80,22 +82,29 @@ def _loss(config, phase, teacher, student, target, latents, number, device):
             if chunks > 1:
                 history = history_of(clean, phase, target.transformer, target.context(sentences), frames, visible,
                                      generator)[:, None]
-            slope = run(teacher, noisy, level, teacher.context(sentences))
-            if settings["guidance"] != 1.0:
-                free = run(teacher, noisy, level, teacher.context([""] * batch))
-                slope = free + settings["guidance"] * (slope - free)
-            cleaner = noisy + (following - level) * slope
-            wanted = cleaner - following * run(target, cleaner, following, target.context(sentences))
+            if consistency:
+                slope = run(teacher, noisy, level, teacher.context(sentences))
+                if settings["guidance"] != 1.0:
+                    free = run(teacher, noisy, level, teacher.context([""] * batch))
+                    slope = free + settings["guidance"] * (slope - free)
+                cleaner = noisy + (following - level) * slope
+                wanted = cleaner - following * run(target, cleaner, following, target.context(sentences))
         given = noisy - level * run(student, noisy, level, student.context(sentences))
-    error = (given - wanted).square()
-    error = error + settings["truth_weight"] * (1.0 - level) * (given - clean[:, None]).square()
+    error = (given - clean[:, None]).square()
+    if consistency:
+        error = settings["truth_weight"] * (1.0 - level) * error + (given - wanted).square()
+    else:
+        error = error / level.square()     # that of the flow
+    objects = (attributes[..., 0] >= 0).float().to(device)
+    error = error * object_weight(objects[:, None], level, phase.get("object_weight", 0.0))
     return error.mean(dim=(0, 1, 3, 4, 5, 6))[counted].mean()
 
 
-def _places(config, settings, shape, generator):
+def _places(config, used_share, shape, generator):
     """Indices into the grid; those that generation uses are drawn more often."""
-    places = torch.randint(settings["grid"], shape, generator=generator)
-    used = torch.tensor([round((1.0 - step / 1000.0) * settings["grid"]) for step in config["schedule"]["steps"]])
+    grid = config["student"]["grid"]
+    places = torch.randint(grid, shape, generator=generator)
+    used = torch.tensor([round((1.0 - step / 1000.0) * grid) for step in config["schedule"]["steps"]])
     picked = used[torch.randint(len(used), shape, generator=generator)]
-    often = torch.rand(shape, generator=generator) < settings["used_share"]
+    often = torch.rand(shape, generator=generator) < used_share
     return torch.where(often, picked, places)

@@ -32,7 +32,8 @@ SETTINGS = [
     "student.warm_up=2", "student.grid=8", "student.guidance=1.5",
     "student.phases=[{name: openings, from: clips, steps: 20, batch: 2, chunks: 1, rate: 3.0e-4},"
     " {name: clips, from: clips, steps: 2, batch: 1, chunks: 3, rate: 1.0e-4, moved: 0.5,"
-    " own_history: 1.0}]",
+    " own_history: 1.0}, {name: outlines, from: clips, steps: 2, batch: 1, copies: 2, chunks: 3, rate: 1.0e-4,"
+    " consistency: false, used_share: 1.0, object_weight: 4.0}]",
 ]
 PROMPT = "a red circle moves left over a grey background"
 
@@ -129,7 +130,7 @@ class Steps(unittest.TestCase):
     def test_4_the_student_is_distilled_from_the_teacher(self):
         run("student", self.out)
         teacher, student = (load_checkpoint(self.out / f"{name}.pt") for name in ("teacher", "student"))
-        self.assertEqual((student["count"], student["phase"]), (22, 2))
+        self.assertEqual((student["count"], student["phase"]), (24, 3))
         for weights in student["ema"].values():
             self.assertTrue(torch.isfinite(weights).all())
         changed = [name for name, weights in student["ema"].items() if not torch.equal(weights, teacher["ema"][name])]
