@@ -1,30 +1,18 @@
-// What the tests of the networks share: backends by name, tensors in and out, fixture files.
+// What the tests of the networks share: tensors in and out, fixture files.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
-#include "kernels/kernels.hpp"
 #include "support/compare.hpp"
+#include "support/device_on_host/backends.hpp"
 #include "tensor/tensor.hpp"
 
 namespace causeway::testing {
-
-/// The backends that networks are tried on: "best" is what a run would choose by itself.
-inline const std::vector<std::string>& backend_names() {
-  static const std::vector<std::string> names{"best", "avx2", "baseline"};
-  return names;
-}
-
-/// Null where this machine cannot run it.
-inline const kernels::Kernels* backend(const std::string& name) {
-  return name == "best" ? kernels::cpu_kernels() : kernels::cpu_kernels_named(name.c_str());
-}
 
 inline Tensor f32_tensor(const std::vector<float>& values, const std::vector<std::int64_t>& shape) {
   Tensor tensor(ElementType::f32, shape);

@@ -10,22 +10,33 @@ constexpr double f32_limit = 1e-5, bf16_limit = 1e-2;
 struct Case {
   std::string folder;   // of the checkpoint
   std::string fixture;  // of inputs and outputs, without folder
+  std::string backend;
   ElementType compute;
   double limit() const { return compute == ElementType::f32 ? f32_limit : bf16_limit; }
 };
 
 void PrintTo(const Case& test, std::ostream* out) {
-  *out << test.folder << ' ' << name_of(test.compute);
+  *out << test.folder << ' ' << test.backend << ' ' << name_of(test.compute);
 }
 
 std::string name_of_case(const ::testing::TestParamInfo<Case>& info) {
-  return info.param.folder + "_" + name_of(info.param.compute);
+  return fmt::format("{}_on_{}_{}", info.param.folder, info.param.backend,
+                     name_of(info.param.compute));
 }
 
-class VaeOracle : public ::testing::TestWithParam<Case> {};
+class Oracle : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (ops_named(GetParam().backend) == nullptr) {
+      GTEST_SKIP() << "this machine cannot run " << GetParam().backend;
+    }
+  }
+};
+
+class VaeOracle : public Oracle {};
 
 TEST_P(VaeOracle, DecodesLikeDiffusers) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named(GetParam().backend);
   const auto checkpoint = open_checkpoint(oracle_path(GetParam().folder), "");
   const auto oracle =
       open_tensor_file(oracle_path("oracle_vae" + GetParam().fixture + ".safetensors"));
@@ -33,7 +44,7 @@ TEST_P(VaeOracle, DecodesLikeDiffusers) {
   VaeDecoder decoder(*checkpoint.vae, config, ops, GetParam().compute);
   const auto& shape = oracle->at("latents").view.shape;  // [z, n, h, w]
   const auto frames =
-      decode(decoder, fixture(*oracle, "latents"), shape[2], shape[3], {1, shape[1] - 1});
+      decode(ops, decoder, fixture(*oracle, "latents"), shape[2], shape[3], {1, shape[1] - 1});
   const auto expected = fixture(*oracle, "frames");
   ASSERT_EQ(frames.size(), expected.size());
   const double distance = relative_l2(channels_first(frames, 3), expected);
@@ -45,7 +56,7 @@ TEST_P(VaeOracle, EncodesLikeDiffusers) {
   const auto oracle =
       open_tensor_file(oracle_path("oracle_vae" + GetParam().fixture + ".safetensors"));
   if (oracle->find("video") == nullptr) GTEST_SKIP() << "this fixture has no video";
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named(GetParam().backend);
   const auto checkpoint = open_checkpoint(oracle_path(GetParam().folder), "");
   const VaeConfig config = vae_config(*checkpoint.vae, checkpoint.vae_config);
   VaeEncoder encoder(*checkpoint.vae, config, ops, GetParam().compute);
@@ -60,10 +71,10 @@ TEST_P(VaeOracle, EncodesLikeDiffusers) {
   EXPECT_LE(distance, GetParam().limit());
 }
 
-class TextOracle : public ::testing::TestWithParam<Case> {};
+class TextOracle : public Oracle {};
 
 TEST_P(TextOracle, EncodesLikeTransformers) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named(GetParam().backend);
   const auto checkpoint = open_checkpoint(oracle_path(GetParam().folder), "");
   const auto oracle =
       open_tensor_file(oracle_path("oracle_text" + GetParam().fixture + ".safetensors"));
@@ -81,10 +92,14 @@ TEST_P(TextOracle, EncodesLikeTransformers) {
   }
 }
 
-const std::vector<Case> cases{{"tiny_diffusers", "", ElementType::f32},
-                              {"tiny_diffusers", "", ElementType::bf16},
-                              {"tiny_wan", "_wan", ElementType::f32},
-                              {"tiny_wan", "_wan", ElementType::bf16}};
+const std::vector<Case> cases{{"tiny_diffusers", "", "best", ElementType::f32},
+                              {"tiny_diffusers", "", "best", ElementType::bf16},
+                              {"tiny_wan", "_wan", "best", ElementType::f32},
+                              {"tiny_wan", "_wan", "best", ElementType::bf16},
+                              {"tiny_diffusers", "", "device_on_host", ElementType::f32},
+                              {"tiny_diffusers", "", "device_on_host", ElementType::bf16},
+                              {"tiny_diffusers", "", "gpu", ElementType::f32},
+                              {"tiny_diffusers", "", "gpu", ElementType::bf16}};
 INSTANTIATE_TEST_SUITE_P(Checkpoints, VaeOracle, ::testing::ValuesIn(cases), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Checkpoints, TextOracle, ::testing::ValuesIn(cases), name_of_case);
 

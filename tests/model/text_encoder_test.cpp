@@ -43,8 +43,8 @@ CountingStore golden_encoder(ElementType type = ElementType::f32) {
 class TextEncoderOn : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(TextEncoderOn, EncodesTheGoldenTokens) {
-  if (backend(GetParam()) == nullptr) GTEST_SKIP() << GetParam() << " does not run on this machine";
-  const Ops ops(*backend(GetParam()));
+  if (ops_named(GetParam()) == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
+  const Ops& ops = *ops_named(GetParam());
   const CountingStore store = golden_encoder();
   const TextEncoder encoder(store, golden_config(), ops, ElementType::f32);
   const Tensor states = encoder.encode(golden_ids(30));
@@ -71,7 +71,7 @@ TEST(TextEncoder, PutsDistancesIntoTheirBuckets) {
 }
 
 TEST(TextEncoder, GivesTheSameForWeightsStoredAsBfloat16AndAsTheirF32Values) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   const CountingStore narrow = golden_encoder(ElementType::bf16);
   MapStore wide("the same numbers in f32");
   for (const auto& name : narrow.names()) {
@@ -86,7 +86,7 @@ TEST(TextEncoder, GivesTheSameForWeightsStoredAsBfloat16AndAsTheirF32Values) {
 }
 
 TEST(TextEncoder, LetsThePagesOfEveryMatrixGo) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   const CountingStore store = golden_encoder();
   const TextEncoder encoder(store, golden_config(), ops, ElementType::f32);
   EXPECT_EQ(store.releases(), 2 * 3 + 1);  // norms and bias tables, which are copied
@@ -95,7 +95,7 @@ TEST(TextEncoder, LetsThePagesOfEveryMatrixGo) {
 }
 
 TEST(TextEncoder, ReadsHalfPrecisionWeights) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   const CountingStore half = golden_encoder(ElementType::f16), full = golden_encoder();
   const TextEncoder a(half, golden_config(), ops, ElementType::f32);
   const TextEncoder b(full, golden_config(), ops, ElementType::f32);
@@ -105,7 +105,7 @@ TEST(TextEncoder, ReadsHalfPrecisionWeights) {
 
 TEST(TextEncoder, RefusesATokenWithoutARow) {
   const CountingStore store = golden_encoder();
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   const TextEncoder encoder(store, golden_config(), ops, ElementType::f32);
   for (const std::int32_t id : {50, -1, 2147483647}) {
     try {
@@ -161,7 +161,7 @@ TEST(TextEncoder, ThePublishedEncoderHasThePublishedTensors) {
 
 TEST(TextEncoder, RefusesAStoreWhoseTensorsAreNotItsOwn) {
   const CountingStore store = golden_encoder();
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   TextEncoderConfig config = golden_config();
   config.ffn = 25;
   EXPECT_THROW(TextEncoder(store, config, ops, ElementType::f32), Error);

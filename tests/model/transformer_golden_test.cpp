@@ -2,12 +2,13 @@
 // caches.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
-#include "kernels/kernels.hpp"
 #include "model/transformer.hpp"
 #include "model/transformer_config.hpp"
 #include "model/transformer_runner.hpp"
+#include "support/device_on_host/backends.hpp"
 #include "support/golden.hpp"
 #include "support/network_shapes.hpp"
 
@@ -26,14 +27,24 @@ TextContext golden_text(const Transformer& transformer) {
 class GoldenTransformer : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    const auto* kernels = kernels::cpu_kernels_named(GetParam());
-    if (kernels == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
-    ops_ = std::make_unique<Ops>(*kernels);
+    ops_ = ops_named(GetParam());
+    if (ops_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
     store_ = golden_store("the golden transformer", transformer_shapes({}), golden_amplitude);
     transformer_ = std::make_unique<Transformer>(
         *store_, read_transformer_config(tiny_config, *store_), *ops_, ElementType::f32);
   }
-  std::unique_ptr<Ops> ops_;
+  /// Keys and values [slots, 2, 32] that a layer's cache holds.
+  std::array<std::vector<float>, 2> loaded(const KvStorage& cache, std::int64_t slots) const {
+    Tensor k = ops_->tensor(ElementType::f32, {slots, 2, 32});
+    Tensor v = ops_->tensor(ElementType::f32, {slots, 2, 32});
+    ops_->kv_load(cache, 0, k.view(), v.view());
+    const Tensor keys = std::move(k).moved_to(host_memory());
+    const Tensor values = std::move(v).moved_to(host_memory());
+    return {std::vector<float>(keys.f32(), keys.f32() + keys.size()),
+            std::vector<float>(values.f32(), values.f32() + values.size())};
+  }
+
+  const Ops* ops_ = nullptr;
   std::unique_ptr<MapStore> store_;
   std::unique_ptr<Transformer> transformer_;
 };
@@ -58,20 +69,13 @@ TEST_P(GoldenTransformer, GivesTheGoldenFlowsAndCaches) {
       EXPECT_LT(golden_error(golden, flow), tolerance)
           << "window " << window << " chunk " << chunk << " t " << golden.t;
     } else if (golden.what == "self_k_cache") {
-      const std::int64_t slots = golden.shape[1];
-      std::vector<float> k(static_cast<std::size_t>(slots * 64)), v(k.size());
-      ops_->kv_load(runner->cache().layer(golden.layer), 0,
-                    view_of(k.data(), ElementType::f32, {slots, 2, 32}),
-                    view_of(v.data(), ElementType::f32, {slots, 2, 32}));
+      const auto k = loaded(runner->cache().layer(golden.layer), golden.shape[1])[0];
       EXPECT_LT(golden_error(golden, k), tolerance) << "K cache, window " << window;
     } else {
       ASSERT_EQ(golden.what, "cross_v");
       // Five prompt rows and one that stands for both padding rows.
       ASSERT_EQ(text.keys, 6);
-      std::vector<float> k(6 * 64), v(k.size());
-      ops_->kv_load(text.layers[static_cast<std::size_t>(golden.layer)], 0,
-                    view_of(k.data(), ElementType::f32, {6, 2, 32}),
-                    view_of(v.data(), ElementType::f32, {6, 2, 32}));
+      auto v = loaded(text.layers[static_cast<std::size_t>(golden.layer)], 6)[1];
       v.insert(v.end(), v.end() - 64, v.end());
       EXPECT_LT(golden_error(golden, v), tolerance);
     }
@@ -80,8 +84,9 @@ TEST_P(GoldenTransformer, GivesTheGoldenFlowsAndCaches) {
   EXPECT_EQ(compared, 28);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, GoldenTransformer,
-                         ::testing::Values("baseline", "avx2", "avx512", "avx512bf16"),
+INSTANTIATE_TEST_SUITE_P(EveryBackend, GoldenTransformer,
+                         ::testing::Values("baseline", "avx2", "avx512", "avx512bf16",
+                                           "device_on_host", "gpu"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 TEST(TimestepSinusoid, GivesTheGoldenCosinesAndSines) {

@@ -5,11 +5,11 @@
 #include <cstring>
 
 #include "checkpoint/checkpoint.hpp"
-#include "kernels/kernels.hpp"
 #include "model/transformer.hpp"
 #include "model/transformer_config.hpp"
 #include "model/transformer_runner.hpp"
 #include "support/compare.hpp"
+#include "support/device_on_host/backends.hpp"
 
 namespace causeway::testing {
 namespace {
@@ -36,7 +36,7 @@ std::vector<float> frame_range(const std::vector<float>& latents, std::int64_t f
 }
 
 struct Case {
-  const char* isa;
+  const char* backend;
   ElementType compute;
   double tolerance;
 };
@@ -44,9 +44,8 @@ struct Case {
 class OracleTransformer : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    const auto* kernels = kernels::cpu_kernels_named(GetParam().isa);
-    if (kernels == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam().isa;
-    ops_ = std::make_unique<Ops>(*kernels);
+    ops_ = ops_named(GetParam().backend);
+    if (ops_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam().backend;
   }
   std::unique_ptr<Transformer> open(const std::string& folder, const std::string& file = "") {
     checkpoint_ = open_checkpoint(oracle_folder + folder, file.empty() ? "" : oracle_folder + file);
@@ -83,7 +82,7 @@ class OracleTransformer : public ::testing::TestWithParam<Case> {
   }
 
   std::unique_ptr<Communicator> solo_ = make_solo_communicator();
-  std::unique_ptr<Ops> ops_;
+  const Ops* ops_ = nullptr;
   CheckpointFolder checkpoint_;
 };
 
@@ -104,18 +103,18 @@ TEST_P(OracleTransformer, TheCacheEqualsABlockCausalMask) { expect_causal("unlim
 
 TEST_P(OracleTransformer, WindowAndSinkEqualTheirMask) { expect_causal("windowed", 1, 4, 1); }
 
-INSTANTIATE_TEST_SUITE_P(EveryBackend, OracleTransformer,
-                         ::testing::Values(Case{"baseline", ElementType::f32, 1e-5},
-                                           Case{"baseline", ElementType::bf16, 1e-2},
-                                           Case{"avx2", ElementType::f32, 1e-5},
-                                           Case{"avx2", ElementType::bf16, 1e-2},
-                                           Case{"avx512", ElementType::f32, 1e-5},
-                                           Case{"avx512bf16", ElementType::f32, 1e-5},
-                                           Case{"avx512bf16", ElementType::bf16, 1e-2}),
-                         [](const auto& instance) {
-                           return std::string(instance.param.isa) + "_" +
-                                  name_of(instance.param.compute);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    EveryBackend, OracleTransformer,
+    ::testing::Values(
+        Case{"baseline", ElementType::f32, 1e-5}, Case{"baseline", ElementType::bf16, 1e-2},
+        Case{"avx2", ElementType::f32, 1e-5}, Case{"avx2", ElementType::bf16, 1e-2},
+        Case{"avx512", ElementType::f32, 1e-5}, Case{"avx512bf16", ElementType::f32, 1e-5},
+        Case{"avx512bf16", ElementType::bf16, 1e-2}, Case{"device_on_host", ElementType::f32, 1e-5},
+        Case{"device_on_host", ElementType::bf16, 1e-2}, Case{"gpu", ElementType::f32, 1e-5},
+        Case{"gpu", ElementType::bf16, 1e-2}),
+    [](const auto& instance) {
+      return std::string(instance.param.backend) + "_" + name_of(instance.param.compute);
+    });
 
 }  // namespace
 }  // namespace causeway::testing

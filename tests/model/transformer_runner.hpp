@@ -40,12 +40,16 @@ class TransformerRunner {
         {first_frame, frames, height_ / config.patch_height, width_ / config.patch_width}, grid_,
         transformer_.compute());
     own_ = pass.layout().own();
-    std::vector<float> x(static_cast<std::size_t>(own_.count * config.patch_inputs()));
-    std::vector<float> v(x.size()), flow(x.size(), 0.0f);
-    ops_.patchify({geometry, own_.first, own_.count, chunk.data(), x.data()});
-    transformer_.forward(pass, timestep, text, cache_, group_, x.data(), v.data());
+    const Ops host = ops_.on_host();
+    Tensor x(ElementType::f32, {own_.count, config.patch_inputs()});
+    host.patchify({geometry, own_.first, own_.count, chunk.data(), x.f32()});
+    x = ops_.on_device(std::move(x));
+    Tensor v = ops_.tensor(ElementType::f32, {own_.count, config.patch_outputs()});
+    transformer_.forward(pass, timestep, text, cache_, group_, x.f32(), v.f32());
+    v = std::move(v).moved_to(host_memory());
     // x0 = 0 − (−1)·v: only the order of the components changes.
-    ops_.flow_to_x0({geometry, own_.count, -1.0f, flow.data(), v.data(), flow.data()});
+    std::vector<float> flow(static_cast<std::size_t>(v.size()), 0.0f);
+    host.flow_to_x0({geometry, own_.count, -1.0f, flow.data(), v.f32(), flow.data()});
     return flow;
   }
 
@@ -57,7 +61,7 @@ class TransformerRunner {
     std::vector<float> latents(chunk.size());
     const PatchGeometry geometry{config.in_channels, frames, height_, width_, config.patch_height,
                                  config.patch_width};
-    ops_.unpatchify({geometry, 0, own_.count, rows.data(), latents.data()});
+    ops_.on_host().unpatchify({geometry, 0, own_.count, rows.data(), latents.data()});
     return latents;
   }
 

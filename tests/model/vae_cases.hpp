@@ -10,9 +10,9 @@
 namespace causeway::testing {
 
 /// Latents [z, n, h, w] → frames [n', H, W, 3], given to the decoder in calls of `calls` latents.
-inline std::vector<float> decode(VaeDecoder& decoder, const std::vector<float>& latents,
-                                 std::int64_t height, std::int64_t width,
-                                 const std::vector<std::int64_t>& calls) {
+inline std::vector<float> decode(const Ops& ops, VaeDecoder& decoder,
+                                 const std::vector<float>& latents, std::int64_t height,
+                                 std::int64_t width, const std::vector<std::int64_t>& calls) {
   const auto z = static_cast<std::size_t>(decoder.config().z_dim);
   const auto plane = static_cast<std::size_t>(height * width), total = latents.size() / z / plane;
   std::vector<float> frames;
@@ -30,7 +30,7 @@ inline std::vector<float> decode(VaeDecoder& decoder, const std::vector<float>& 
       EXPECT_EQ(view.shape[0], frames.empty() ? 1 : decoder.config().temporal_stride());
       EXPECT_EQ(view.shape[1], height * decoder.config().spatial_stride());
       EXPECT_EQ(view.shape[2], width * decoder.config().spatial_stride());
-      const auto values = floats_of(view);
+      const auto values = floats_of(ops.downloaded(view).view());
       frames.insert(frames.end(), values.begin(), values.end());
     });
     first += n;

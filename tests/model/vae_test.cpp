@@ -15,10 +15,9 @@ constexpr double golden_decode_limit = 1e-4, golden_encode_limit = 1e-5;
 class VaeOn : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    if (backend(GetParam()) == nullptr)
-      GTEST_SKIP() << GetParam() << " does not run on this machine";
+    if (ops_named(GetParam()) == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
   }
-  Ops ops() const { return Ops(*backend(GetParam())); }
+  const Ops& ops() const { return *ops_named(GetParam()); }
 };
 
 const TensorStore& golden_vae() {
@@ -43,7 +42,7 @@ std::vector<float> slice(const std::vector<float>& all, std::size_t channels, st
 TEST_P(VaeOn, DecodesTheGoldenLatents) {
   const Ops on = ops();
   VaeDecoder decoder(golden_vae(), small_vae_config(), on, ElementType::f32);
-  const auto frames = decode(decoder, golden_input(3 * 4 * 3 * 2, 0.4), 3, 2, {4});
+  const auto frames = decode(on, decoder, golden_input(3 * 4 * 3 * 2, 0.4), 3, 2, {4});
   ASSERT_EQ(frames.size(), 13u * 24 * 16 * 3);
   int checked = 0;
   for (const GoldenCase& golden : golden_cases("vae")) {
@@ -77,42 +76,42 @@ INSTANTIATE_TEST_SUITE_P(Backends, VaeOn, ::testing::ValuesIn(backend_names()),
 class VaeIn : public ::testing::TestWithParam<ElementType> {};
 
 TEST_P(VaeIn, DecodesTheSameBitsInChunksAndAtOnceAtAnOddSize) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   VaeDecoder decoder(golden_vae(), small_vae_config(), ops, GetParam());
   const auto latents = random_normal(3 * 4 * 3 * 5, 1);
-  const auto at_once = decode(decoder, latents, 3, 5, {4});
-  const auto in_chunks = decode(decoder, latents, 3, 5, {1, 2, 1});
+  const auto at_once = decode(ops, decoder, latents, 3, 5, {4});
+  const auto in_chunks = decode(ops, decoder, latents, 3, 5, {1, 2, 1});
   ASSERT_EQ(at_once.size(), 13u * 24 * 40 * 3);
   EXPECT_EQ(at_once, in_chunks);
-  EXPECT_EQ(at_once, decode(decoder, latents, 3, 5, {1, 1, 1, 1}));
+  EXPECT_EQ(at_once, decode(ops, decoder, latents, 3, 5, {1, 1, 1, 1}));
 }
 
 TEST_P(VaeIn, ASecondVideoDoesNotSeeTheFirst) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   VaeDecoder decoder(golden_vae(), small_vae_config(), ops, GetParam());
   const auto one = random_normal(3 * 3 * 2 * 3, 2), other = random_normal(3 * 2 * 4 * 3, 3);
-  const auto fresh = decode(decoder, one, 2, 3, {3});
-  decode(decoder, other, 4, 3, {2});  // another size between
-  EXPECT_EQ(decode(decoder, one, 2, 3, {3}), fresh);
-  EXPECT_EQ(decode(decoder, one, 2, 3, {1, 2}), fresh);  // the same size again, without end()
+  const auto fresh = decode(ops, decoder, one, 2, 3, {3});
+  decode(ops, decoder, other, 4, 3, {2});  // another size between
+  EXPECT_EQ(decode(ops, decoder, one, 2, 3, {3}), fresh);
+  EXPECT_EQ(decode(ops, decoder, one, 2, 3, {1, 2}), fresh);  // the same size again, without end()
   decoder.end();
-  EXPECT_EQ(decode(decoder, one, 2, 3, {2, 1}), fresh);
+  EXPECT_EQ(decode(ops, decoder, one, 2, 3, {2, 1}), fresh);
 }
 
 TEST_P(VaeIn, FramesDoNotDependOnLaterLatents) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   VaeDecoder decoder(golden_vae(), small_vae_config(), ops, GetParam());
   auto latents = random_normal(3 * 3 * 2 * 2, 4);
-  const auto before = decode(decoder, latents, 2, 2, {3});
+  const auto before = decode(ops, decoder, latents, 2, 2, {3});
   for (std::size_t c = 0; c < 3; ++c) latents[(c * 3 + 2) * 4] += 1.0f;  // the third latent
-  const auto after = decode(decoder, latents, 2, 2, {3});
+  const auto after = decode(ops, decoder, latents, 2, 2, {3});
   const std::size_t unchanged = 5 * 16 * 16 * 3;
   EXPECT_TRUE(std::equal(before.begin(), before.begin() + unchanged, after.begin()));
   EXPECT_NE(before, after);
 }
 
 TEST_P(VaeIn, EncodesEightBitFramesLikeTheirFloatValues) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   VaeEncoder encoder(golden_vae(), small_vae_config(), ops, GetParam());
   Tensor bytes(ElementType::u8, {5, 8, 24, 3});
   std::vector<float> values;
@@ -128,7 +127,7 @@ TEST_P(VaeIn, EncodesEightBitFramesLikeTheirFloatValues) {
 }
 
 TEST_P(VaeIn, TheFirstLatentIsThatOfTheFirstFrameAlone) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   VaeEncoder encoder(golden_vae(), small_vae_config(), ops, GetParam());
   const auto video = random_normal(9 * 16 * 8 * 3, 5, 0.3f);
   const auto nine = floats_of(encoder.encode(f32_tensor(video, {9, 16, 8, 3}).view()).view());
@@ -147,13 +146,13 @@ TEST(VaeDecoder, AnyStructureRunsForwardsAndBackwards) {
   config.dim_mult = {1, 3, 2};
   config.temporal_downsample = {true, false};
   config.num_res_blocks = 1;
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   const auto store = golden_store("VAE", vae_tensor_shapes(config), golden_vae_amplitude);
   VaeDecoder decoder(*store, config, ops, ElementType::f32);
   const auto latents = random_normal(3 * 3 * 2 * 3, 7);
-  const auto frames = decode(decoder, latents, 2, 3, {3});
+  const auto frames = decode(ops, decoder, latents, 2, 3, {3});
   ASSERT_EQ(frames.size(), 5u * 8 * 12 * 3);  // two frames per further latent, four pixels each way
-  EXPECT_EQ(frames, decode(decoder, latents, 2, 3, {1, 1, 1}));
+  EXPECT_EQ(frames, decode(ops, decoder, latents, 2, 3, {1, 1, 1}));
   VaeEncoder encoder(*store, config, ops, ElementType::f32);
   const Tensor again = encoder.encode(f32_tensor(frames, {5, 8, 12, 3}).view());
   EXPECT_EQ(again.shape(), (std::vector<std::int64_t>{3, 3, 2, 3}));
@@ -161,11 +160,11 @@ TEST(VaeDecoder, AnyStructureRunsForwardsAndBackwards) {
 }
 
 TEST(VaeDecoder, CountsItsCachesAndGivesThemBack) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   VaeDecoder decoder(golden_vae(), small_vae_config(), ops, ElementType::f32);
   const std::size_t resting = host_memory().bytes_in_use();
   EXPECT_EQ(decoder.cache_bytes(), 0u);
-  decode(decoder, random_normal(3 * 2 * 3 * 2, 6), 3, 2, {2});
+  decode(ops, decoder, random_normal(3 * 2 * 3 * 2, 6), 3, 2, {2});
   EXPECT_EQ(decoder.cache_bytes(), decoder.cache_bytes(3, 2));
   EXPECT_GT(decoder.scratch_bytes(), 0u);
   decoder.end();
@@ -175,7 +174,7 @@ TEST(VaeDecoder, CountsItsCachesAndGivesThemBack) {
 }
 
 TEST(VaeDecoder, WorksFromAFileThatHasNoEncoder) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   auto shapes = vae_tensor_shapes(small_vae_config());
   std::erase_if(shapes, [](const auto& entry) {
     return entry.first.starts_with("encoder.") || entry.first.starts_with("conv1.");
@@ -187,7 +186,7 @@ TEST(VaeDecoder, WorksFromAFileThatHasNoEncoder) {
 }
 
 TEST(VaeDecoder, RefusesMissingExtraAndMisshapenTensors) {
-  const Ops ops(*backend("best"));
+  const Ops& ops = *ops_named("best");
   const auto right = vae_tensor_shapes(small_vae_config());
   const auto message_for = [&](const TensorShapes& shapes) -> std::string {
     try {
