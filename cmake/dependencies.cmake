@@ -28,17 +28,6 @@ pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
-# The commit that the build is configured at, for `causeway --version` and the files' attributes.
-set(CAUSEWAY_COMMIT unknown)
-find_package(Git QUIET)
-if(Git_FOUND)
-  execute_process(COMMAND ${GIT_EXECUTABLE} -C ${PROJECT_SOURCE_DIR} describe --always --dirty --abbrev=12
-                  OUTPUT_VARIABLE git_commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET
-                  RESULT_VARIABLE git_result)
-  if(git_result EQUAL 0)
-    set(CAUSEWAY_COMMIT ${git_commit})
-  endif()
-endif()
 string(REGEX MATCH "^[^,\n]*" mpi_library "${MPI_CXX_LIBRARY_VERSION_STRING}")
 string(JOIN ", " CAUSEWAY_LIBRARIES_TEXT
   "MPI ${MPI_CXX_VERSION} (${mpi_library})" "oneDNN ${dnnl_VERSION}" "HDF5 ${hdf5_VERSION}"

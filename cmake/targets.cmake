@@ -14,10 +14,14 @@ if(CAUSEWAY_SANITIZE)
   target_link_options(causeway_options INTERFACE -fsanitize=${CAUSEWAY_SANITIZE})
 endif()
 
-# causeway_library(NAME LINKS public... PRIVATE_LINKS private...): the sources of lib/NAME.
+# causeway_library(NAME [WITHOUT prefixes...] LINKS public... PRIVATE_LINKS private...): the sources of lib/NAME,
+# save those whose names begin so.
 function(causeway_library name)
-  cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "WITHOUT;LINKS;PRIVATE_LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.cpp)
+  foreach(prefix IN LISTS ARG_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${prefix}[^/]*$")
+  endforeach()
   list(FILTER sources EXCLUDE REGEX "cuda[^/]*$")  # one of two variants; lib/CMakeLists.txt says which
   add_library(causeway_${name} STATIC ${sources})
   target_include_directories(causeway_${name} PUBLIC ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR})

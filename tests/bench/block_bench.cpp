@@ -50,8 +50,14 @@ double seconds(const std::vector<double>& times) {
   return sorted[sorted.size() / 2];
 }
 
-int run(const Size& s, ElementType compute, int repeats, double floor) {
-  const Ops ops = open_backend(false);
+/// Waits for a GPU; elsewhere everything has been done already.
+void wait(const Ops& ops, const Tensor& result) {
+  float first;
+  ops.memory().copy_out(&first, result.data(), sizeof first);
+}
+
+int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor) {
+  const Ops ops = open_backend(cuda);
   const TransformerShape shape{.dim = s.width,
                                .ffn_dim = s.ffn,
                                .layers = 2,
@@ -80,30 +86,32 @@ int run(const Size& s, ElementType compute, int repeats, double floor) {
   KvCache cache = transformer.make_cache((s.chunk_frames + s.history_frames) * frame, 0, grid);
 
   std::vector<double> block, peak;
-  std::vector<float> flow;
+  Tensor flow = ops.tensor(ElementType::f32, {s.chunk_frames * frame, config.patch_outputs()});
   for (std::int64_t first = 0; first <= s.history_frames; first += s.chunk_frames) {
     ChunkPass pass(ops, config, {first, s.chunk_frames, s.rows, s.columns}, grid, compute);
-    std::vector<float> x(static_cast<std::size_t>(pass.own_tokens() * config.patch_inputs()));
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = weight(9, static_cast<std::int64_t>(i), 1.7f);
-    flow.resize(x.size());
+    Tensor x(ElementType::f32, {pass.own_tokens(), config.patch_inputs()});
+    for (std::int64_t i = 0; i < x.size(); ++i) x.f32()[i] = weight(9, i, 1.7f);
+    x = ops.on_device(std::move(x));
     if (first < s.history_frames) {
-      transformer.forward(pass, 0.0, text, cache, *solo, x.data(), nullptr);
+      transformer.forward(pass, 0.0, text, cache, *solo, x.f32(), nullptr);
       continue;
     }
     for (int i = 0; i <= repeats; ++i) {
       peak.push_back(ops.kernels().measure_peak(compute));
+      wait(ops, x);
       const auto start = std::chrono::steady_clock::now();
-      transformer.forward(pass, 625.0, text, cache, *solo, x.data(), flow.data());
+      transformer.forward(pass, 625.0, text, cache, *solo, x.f32(), flow.f32());
+      wait(ops, flow);
       block.push_back(
           0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   }
   block.erase(block.begin());  // the first run also makes the modulation table
-  for (const float value : flow) {
-    if (!std::isfinite(value)) {
-      std::fprintf(stderr, "the answer is not finite\n");
-      return 1;
-    }
+  flow = std::move(flow).moved_to(host_memory());
+  if (!std::all_of(flow.f32(), flow.f32() + flow.size(),
+                   [](float v) { return std::isfinite(v); })) {
+    std::fprintf(stderr, "the answer is not finite\n");
+    return 1;
   }
   const double flops = block_flops(s, text.keys), time = seconds(block), ceiling = seconds(peak);
   std::printf("backend %s, %d threads, %s\n", ops.kernels().name, omp_get_max_threads(),
@@ -126,7 +134,7 @@ int run(const Size& s, ElementType compute, int repeats, double floor) {
 }  // namespace causeway::testing
 
 int main(int argc, char** argv) {
-  bool small = false;
+  bool small = false, cuda = false;
   auto compute = causeway::ElementType::bf16;
   int repeats = 5;
   double floor = 0;
@@ -134,6 +142,8 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument == "--tiny") {
       small = true;
+    } else if (argument == "--cuda") {
+      cuda = true;
     } else if (argument == "--fp32") {
       compute = causeway::ElementType::f32;
     } else if (argument == "--repeats" && i + 1 < argc) {
@@ -141,11 +151,12 @@ int main(int argc, char** argv) {
     } else if (argument == "--floor" && i + 1 < argc) {
       floor = std::atof(argv[++i]);
     } else {
-      std::fprintf(stderr,
-                   "usage: block_bench [--tiny] [--fp32] [--repeats N] [--floor PERCENT]\n");
+      std::fprintf(
+          stderr,
+          "usage: block_bench [--tiny] [--cuda] [--fp32] [--repeats N] [--floor PERCENT]\n");
       return 2;
     }
   }
   return causeway::testing::run(small ? causeway::testing::tiny : causeway::testing::published,
-                                compute, repeats, floor);
+                                cuda, compute, repeats, floor);
 }
