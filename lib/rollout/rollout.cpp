@@ -160,6 +160,7 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     contexts_.push_front({prompt, model_->transformer().make_text_context(context.view()),
                           encoded != nullptr && encoded->truncated});
     if (contexts_.size() > kept_contexts) contexts_.pop_back();
+    model_->ops().memory().wait();
   }
   if (contexts_.front().truncated) report.truncated.push_back(prompt);
   report.text += seconds_since(start);
@@ -167,6 +168,8 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
 }
 
 void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
+  // A device that is lost fails this, too, and so ends the run: every later sample would fail.
+  if (problem) model_->ops().memory().wait();
   if (group_->all_agree(problem == nullptr)) return;
   if (group_->rank() == 0 && settings_.decode) model_->vae_decoder().end();
   auto code = ExitCode::some_samples_failed;
@@ -217,6 +220,7 @@ void Rollout::prefill(Video& video, const ChunkSpan& span) {
   tokens = model_->ops().on_device(std::move(tokens));
   transformer.forward(pass, 0.0, *video.context, *cache_, *group_, tokens.f32(), nullptr);
   ++video.report.passes;
+  model_->ops().memory().wait();
   video.report.prefill += seconds_since(start);
   deliver(video, span, pass, tokens);
 }
@@ -245,6 +249,7 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
     ops.noise(draw, geometry, own.first, own.count, flow.f32());
     ops.renoise({x.size(), steps_[i + 1].sigma, x.f32(), flow.f32(), x.f32()});
   }
+  ops.memory().wait();
   video.report.denoise += seconds_since(start);
   // The frames come before the refresh: they are what somebody waits for.
   deliver(video, span, pass, x);
@@ -253,6 +258,7 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   transformer.forward(pass, settings_.context_noise, *video.context, *cache_, *group_, x.f32(),
                       nullptr);
   ++video.report.passes;
+  ops.memory().wait();
   video.report.refresh += seconds_since(start);
 }
 

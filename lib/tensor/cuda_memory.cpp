@@ -48,6 +48,7 @@ class CudaMemory final : public Memory {
     // An error of a kernel before is seen here, too.
     check(cudaMemcpy(host, source, bytes, cudaMemcpyDeviceToHost), "a copy from the GPU");
   }
+  void wait() override { check(cudaDeviceSynchronize(), "work on the GPU"); }
   std::size_t bytes_in_use() const override { return in_use_; }
   std::size_t peak_bytes() const override { return peak_; }
 

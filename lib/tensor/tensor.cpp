@@ -39,6 +39,7 @@ class HostMemory final : public Memory {
   void copy_out(void* host, const void* source, std::size_t bytes) override {
     std::memcpy(host, source, bytes);
   }
+  void wait() override {}
   std::size_t bytes_in_use() const override { return in_use_.load(); }
   std::size_t peak_bytes() const override { return peak_.load(); }
 

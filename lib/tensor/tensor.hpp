@@ -26,6 +26,9 @@ class Memory {
   /// From the host's memory into this one, and back; both have finished when they return.
   virtual void copy_in(void* target, const void* host, std::size_t bytes) = 0;
   virtual void copy_out(void* host, const void* source, std::size_t bytes) = 0;
+  /// Returns when all that was asked of this device has been done; throws Error(device) if any of
+  /// it failed.
+  virtual void wait() = 0;
   virtual std::size_t bytes_in_use() const = 0;
   virtual std::size_t peak_bytes() const = 0;
 };

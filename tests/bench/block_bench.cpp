@@ -50,12 +50,6 @@ double seconds(const std::vector<double>& times) {
   return sorted[sorted.size() / 2];
 }
 
-/// Waits for a GPU; elsewhere everything has been done already.
-void wait(const Ops& ops, const Tensor& result) {
-  float first;
-  ops.memory().copy_out(&first, result.data(), sizeof first);
-}
-
 int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor) {
   const Ops ops = open_backend(cuda);
   const TransformerShape shape{.dim = s.width,
@@ -98,10 +92,10 @@ int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor
     }
     for (int i = 0; i <= repeats; ++i) {
       peak.push_back(ops.kernels().measure_peak(compute));
-      wait(ops, x);
+      ops.memory().wait();
       const auto start = std::chrono::steady_clock::now();
       transformer.forward(pass, 625.0, text, cache, *solo, x.f32(), flow.f32());
-      wait(ops, flow);
+      ops.memory().wait();
       block.push_back(
           0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }

@@ -103,5 +103,32 @@ TEST_P(DeviceRollout, AVideoGoesOnFromGivenLatents) {
   EXPECT_LT(relative_l2(device.latent, host.latent), GetParam() == ElementType::f32 ? 2e-5 : 2e-2);
 }
 
+/// The device is lost when the first latents are out.
+class Breaker final : public VideoSink {
+ public:
+  void latents(const ChunkSpan&, ConstView) override { lose_device_on_host(true); }
+  void frames(ConstView) override {}
+};
+
+TEST(LostDevice, EndsTheRunAndNotTheVideoAlone) {
+  if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
+  const auto alone = make_solo_communicator();
+  Model model(checkpoint, "", ElementType::f32, *device_on_host());
+  RolloutSettings settings;
+  settings.denoising_steps = {1000};
+  Rollout rollout(model, *alone, settings);
+  Breaker breaker;
+  try {
+    rollout.make(request(3), &breaker);
+    ADD_FAILURE() << "a lost device makes no video";
+  } catch (const VideoFailed& error) {
+    ADD_FAILURE() << "the next video would be tried: " << error.what();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::device);
+    EXPECT_STREQ(error.what(), "the device is lost");
+  }
+  lose_device_on_host(false);
+}
+
 }  // namespace
 }  // namespace causeway::testing

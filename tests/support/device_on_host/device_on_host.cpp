@@ -12,6 +12,8 @@
 namespace causeway::testing {
 namespace {
 
+bool lost = false;
+
 class ClosedMemory final : public Memory {
  public:
   ClosedMemory()
@@ -58,6 +60,7 @@ class ClosedMemory final : public Memory {
     std::memcpy(host, source, bytes);
     close();
   }
+  void wait() override { require(!lost, ExitCode::device, "the device is lost"); }
   std::size_t bytes_in_use() const override { return in_use_; }
   std::size_t peak_bytes() const override { return peak_; }
 
@@ -78,7 +81,7 @@ struct Opening {
   static void before() { closed_memory().open(); }
   static kernels::Status after(kernels::Status status) {
     closed_memory().close();
-    return status;
+    return lost ? kernels::Status::backend_failure : status;
   }
 };
 
@@ -90,5 +93,7 @@ const Ops* device_on_host() {
   static const Ops ops(table, closed_memory());
   return &ops;
 }
+
+void lose_device_on_host(bool now) { lost = now; }
 
 }  // namespace causeway::testing

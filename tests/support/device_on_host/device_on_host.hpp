@@ -10,4 +10,7 @@ namespace causeway::testing {
 /// fault, as with a GPU's memory.
 const Ops* device_on_host();
 
+/// From now on its kernels fail and waiting for it throws, as after an illegal access on a GPU.
+void lose_device_on_host(bool now);
+
 }  // namespace causeway::testing
