@@ -4,16 +4,13 @@
 
 #include <cstring>
 
-#include "rollout/rollout.hpp"
+#include "rollout/rollout_cases.hpp"
 #include "support/compare.hpp"
 #include "support/device_on_host/device_on_host.hpp"
 #include "support/mpi_test_main.hpp"
 
 namespace causeway::testing {
 namespace {
-
-const std::string checkpoint =
-    std::string(CAUSEWAY_SOURCE_DIR) + "/tests/golden/oracle/tiny_diffusers";
 
 class Recorder final : public VideoSink {
  public:
@@ -28,21 +25,10 @@ class Recorder final : public VideoSink {
   std::vector<float> latent, pixels;
 };
 
-VideoRequest request(std::int64_t latent_frames) {
-  VideoRequest request;
-  request.seed = 3;
-  request.sample = 1;
-  request.latent_frames = latent_frames;
-  request.latent_height = 4;
-  request.latent_width = 6;
-  request.prompts = {{0, "a cat"}};
-  return request;
-}
-
 /// What the root of `group` gets.
 Recorder make(const Ops& ops, ElementType compute, Communicator& group, const VideoRequest& wanted,
               const RolloutSettings& settings) {
-  Model model(checkpoint, "", compute, ops);
+  Model model(tiny_checkpoint, "", compute, ops);
   Rollout rollout(model, group, settings);
   Recorder recorder;
   rollout.make(wanted, group.rank() == 0 ? &recorder : nullptr);
@@ -63,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Types, DeviceRollout,
 TEST_P(DeviceRollout, AVideoIsThatOfTheCpuBackend) {
   RolloutSettings settings;
   settings.denoising_steps = {1000, 500};
-  const auto wanted = request(3);
+  const auto wanted = small_request(3);
   const Recorder device = make(*device_on_host(), GetParam(), *group_, wanted, settings);
   const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
   if (group_->rank() != 0) return;
@@ -80,10 +66,11 @@ TEST_P(DeviceRollout, AGroupGivesTheBitsOfOneRankAlsoWhereTheWindowRolls) {
   settings.window_frames = 4;
   settings.sink_frames = 1;
   settings.decode = false;
-  const Recorder together = make(*device_on_host(), GetParam(), *group_, request(9), settings);
+  const Recorder together =
+      make(*device_on_host(), GetParam(), *group_, small_request(9), settings);
   if (group_->rank() != 0) return;
   const auto alone = make_solo_communicator();
-  const Recorder one = make(*device_on_host(), GetParam(), *alone, request(9), settings);
+  const Recorder one = make(*device_on_host(), GetParam(), *alone, small_request(9), settings);
   EXPECT_EQ(together.latent, one.latent);
 }
 
@@ -91,7 +78,7 @@ TEST_P(DeviceRollout, AVideoGoesOnFromGivenLatents) {
   RolloutSettings settings;
   settings.denoising_steps = {1000};
   settings.decode = false;
-  auto wanted = request(6);
+  auto wanted = small_request(6);
   const std::vector<float> given = random_normal(16 * 3 * 4 * 6, 5);
   wanted.initial_frames = 3;
   wanted.initial_latents = given.data();
@@ -113,13 +100,13 @@ class Breaker final : public VideoSink {
 TEST(LostDevice, EndsTheRunAndNotTheVideoAlone) {
   if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
   const auto alone = make_solo_communicator();
-  Model model(checkpoint, "", ElementType::f32, *device_on_host());
+  Model model(tiny_checkpoint, "", ElementType::f32, *device_on_host());
   RolloutSettings settings;
   settings.denoising_steps = {1000};
   Rollout rollout(model, *alone, settings);
   Breaker breaker;
   try {
-    rollout.make(request(3), &breaker);
+    rollout.make(small_request(3), &breaker);
     ADD_FAILURE() << "a lost device makes no video";
   } catch (const VideoFailed& error) {
     ADD_FAILURE() << "the next video would be tried: " << error.what();

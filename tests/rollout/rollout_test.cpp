@@ -6,13 +6,11 @@
 
 #include <cstring>
 
+#include "rollout/rollout_cases.hpp"
 #include "support/mpi_test_main.hpp"
 
 namespace causeway::testing {
 namespace {
-
-const std::string checkpoint =
-    std::string(CAUSEWAY_SOURCE_DIR) + "/tests/golden/oracle/tiny_diffusers";
 
 /// Keeps what arrives, and in which order.
 class Recorder final : public VideoSink {
@@ -36,17 +34,8 @@ class Recorder final : public VideoSink {
 class RolloutOnAGroup : public ::testing::Test {
  protected:
   RolloutOnAGroup()
-      : model_(checkpoint, "", ElementType::f32, open_backend(false)), group_(process().split(0)) {}
-  static VideoRequest request(std::int64_t latent_frames, std::uint64_t sample = 1) {
-    VideoRequest request;
-    request.seed = 3;
-    request.sample = sample;
-    request.latent_frames = latent_frames;
-    request.latent_height = 4;
-    request.latent_width = 6;
-    request.prompts = {{0, "a cat"}};
-    return request;
-  }
+      : model_(tiny_checkpoint, "", ElementType::f32, open_backend(false)),
+        group_(process().split(0)) {}
   bool root() const { return group_->rank() == 0; }
 
   Model model_;
@@ -56,7 +45,7 @@ class RolloutOnAGroup : public ::testing::Test {
 
 TEST_F(RolloutOnAGroup, TheFramesOfAChunkArriveBeforeTheNextChunkAndNoRefreshFollowsTheLast) {
   Rollout rollout(model_, *group_, {});
-  const VideoReport report = rollout.make(request(6), root() ? &recorder_ : nullptr);
+  const VideoReport report = rollout.make(small_request(6), root() ? &recorder_ : nullptr);
   if (root()) {
     EXPECT_EQ(recorder_.events, "L0 f1 f4 f4 L3 f4 f4 f4 ");
   }
@@ -70,7 +59,7 @@ TEST_F(RolloutOnAGroup, TheFramesOfAChunkArriveBeforeTheNextChunkAndNoRefreshFol
 
 TEST_F(RolloutOnAGroup, TheExchangedBytesAreThoseOfTheFormula) {
   Rollout rollout(model_, *group_, {});
-  const VideoReport report = rollout.make(request(6), root() ? &recorder_ : nullptr);
+  const VideoReport report = rollout.make(small_request(6), root() ? &recorder_ : nullptr);
   const auto& config = model_.transformer_config();
   const std::int64_t tokens = 3 * 2 * 3;
   const std::int64_t layer = bytes_sent_per_layer(group_->size(), group_->rank(), config.heads,
@@ -87,9 +76,9 @@ TEST_F(RolloutOnAGroup, TheExchangedBytesAreThoseOfTheFormula) {
 TEST_F(RolloutOnAGroup, TheSameRequestGivesTheSameBitsAndAnotherSampleOthers) {
   Rollout rollout(model_, *group_, {});
   Recorder again, other;
-  rollout.make(request(6), root() ? &recorder_ : nullptr);
-  rollout.make(request(6, 2), root() ? &other : nullptr);
-  rollout.make(request(6), root() ? &again : nullptr);
+  rollout.make(small_request(6), root() ? &recorder_ : nullptr);
+  rollout.make(small_request(6, 2), root() ? &other : nullptr);
+  rollout.make(small_request(6), root() ? &again : nullptr);
   if (!root()) return;
   EXPECT_EQ(recorder_.values(), again.values());
   EXPECT_NE(recorder_.values(), other.values());
@@ -98,8 +87,8 @@ TEST_F(RolloutOnAGroup, TheSameRequestGivesTheSameBitsAndAnotherSampleOthers) {
 TEST_F(RolloutOnAGroup, ALongVideoBeginsLikeAShortOne) {
   Rollout rollout(model_, *group_, {});
   Recorder longer;
-  rollout.make(request(3), root() ? &recorder_ : nullptr);
-  rollout.make(request(9), root() ? &longer : nullptr);
+  rollout.make(small_request(3), root() ? &recorder_ : nullptr);
+  rollout.make(small_request(9), root() ? &longer : nullptr);
   if (!root()) return;
   const auto& first = recorder_.values();
   EXPECT_TRUE(std::equal(first.begin(), first.end(), longer.values().begin()));
@@ -109,9 +98,9 @@ TEST_F(RolloutOnAGroup, AFailingSinkEndsTheVideoOnAllRanksAndTheGroupGoesOn) {
   Rollout rollout(model_, *group_, {});
   Recorder failing, after;
   failing.fail_at = 3;
-  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  rollout.make(small_request(6), root() ? &recorder_ : nullptr);
   try {
-    rollout.make(request(9), root() ? &failing : nullptr);
+    rollout.make(small_request(9), root() ? &failing : nullptr);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const VideoFailed& error) {
     if (root()) {
@@ -119,7 +108,7 @@ TEST_F(RolloutOnAGroup, AFailingSinkEndsTheVideoOnAllRanksAndTheGroupGoesOn) {
       EXPECT_STREQ(error.what(), "the disk is full");
     }
   }
-  rollout.make(request(6), root() ? &after : nullptr);
+  rollout.make(small_request(6), root() ? &after : nullptr);
   if (root()) {
     EXPECT_EQ(recorder_.values(), after.values());
   }
@@ -127,7 +116,7 @@ TEST_F(RolloutOnAGroup, AFailingSinkEndsTheVideoOnAllRanksAndTheGroupGoesOn) {
 
 TEST_F(RolloutOnAGroup, AVideoThatNoMemoryHoldsFailsOnAllRanksAndTheGroupGoesOn) {
   Rollout rollout(model_, *group_, {});
-  VideoRequest huge = request(3);
+  VideoRequest huge = small_request(3);
   huge.latent_height = std::int64_t{1} << 40;
   try {
     rollout.make(huge, root() ? &recorder_ : nullptr);
@@ -138,7 +127,7 @@ TEST_F(RolloutOnAGroup, AVideoThatNoMemoryHoldsFailsOnAllRanksAndTheGroupGoesOn)
       EXPECT_NE(std::string(error.what()).find("out of memory"), std::string::npos);
     }
   }
-  rollout.make(request(3), root() ? &recorder_ : nullptr);
+  rollout.make(small_request(3), root() ? &recorder_ : nullptr);
   if (root()) {
     EXPECT_EQ(recorder_.events, "L0 f1 f4 f4 ");
   }
@@ -147,9 +136,9 @@ TEST_F(RolloutOnAGroup, AVideoThatNoMemoryHoldsFailsOnAllRanksAndTheGroupGoesOn)
 TEST_F(RolloutOnAGroup, AnotherPromptFromTheSecondChunkOnChangesThatChunkOnly) {
   Rollout rollout(model_, *group_, {});
   Recorder switched;
-  VideoRequest story = request(6);
+  VideoRequest story = small_request(6);
   story.prompts.push_back({1, "a dog on the moon"});
-  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  rollout.make(small_request(6), root() ? &recorder_ : nullptr);
   rollout.make(story, root() ? &switched : nullptr);
   if (!root()) return;
   const auto half = static_cast<std::ptrdiff_t>(recorder_.values().size() / 2);
@@ -161,9 +150,9 @@ TEST_F(RolloutOnAGroup, AnotherPromptFromTheSecondChunkOnChangesThatChunkOnly) {
 
 TEST_F(RolloutOnAGroup, GivenLatentsAreKeptAndTheVideoGoesOnFromThem) {
   Rollout rollout(model_, *group_, {});
-  rollout.make(request(6), root() ? &recorder_ : nullptr);
+  rollout.make(small_request(6), root() ? &recorder_ : nullptr);
   Recorder extended;
-  VideoRequest more = request(6);
+  VideoRequest more = small_request(6);
   more.initial_frames = 3;
   if (root()) more.initial_latents = recorder_.values().data();
   const VideoReport report = rollout.make(more, root() ? &extended : nullptr);
