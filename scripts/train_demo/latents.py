@@ -1,5 +1,6 @@
-"""Step 2: the training set as latents. Writes clips.npy [N, 9, 16, 16, 16], pictures.npy [M, 16, 16, 16]
-(f16, raw) and latents.json. Pictures are first frames alone; they cost next to nothing."""
+"""Step 2: the training set as latents. Writes clips.npy [N, 9, 16, 16, 16], long.npy [L, 27, 16, 16, 16],
+pictures.npy [M, 1, 16, 16, 16] (f16, raw) and latents.json. Pictures are first frames alone and cost next to
+nothing; long clips show what scenes look like when a rolling window has left their beginning behind."""
 import json
 
 import numpy as np
@@ -10,10 +11,11 @@ from .prompts import training_example
 from .training import Log, load_checkpoint, set_up
 from .world import attribute_map, render
 
-LATENT_FRAMES, CHANNELS, SIDE = 9, 16, 16
-TOKEN_ROWS = SIDE // 2   # and columns, of a latent frame
-PIXEL_FRAMES = 1 + 4 * (LATENT_FRAMES - 1)
-FIRST_PICTURE = 2**32    # pictures show other scenes than clips
+SIDE = 16                # of a latent frame
+TOKEN_ROWS = SIDE // 2   # and columns
+PIXEL_FRAMES = 33        # of a clip: 9 latent frames
+LONG_FRAMES = 105        # of a long one: 27 latent frames, three times as many
+FIRST_SEEDS = {"clips": 0, "pictures": 2**32, "long": 2**33}    # each kind shows scenes of its own
 PIECE = 512              # examples between two checkpoints
 
 
@@ -35,14 +37,19 @@ def clip_tensor(clips):
 
 
 def write_latents(config, out):
-    """Encodes clips 0 … N − 1 of the world and the first frames of M others; goes on where it was stopped."""
+    """Encodes N clips of the world, the first frames of M others and L long ones; goes on where it was stopped."""
     device = set_up(config["seed"])
     model = load_vae(config, out).to(device)
     log = Log(out / "log_latents.jsonl", every=32)
     settings = config["latents"]
-    _encode_all(model, out / "pictures.npy", settings["pictures"], FIRST_PICTURE, 1, 64, log, device)
-    table = _encode_all(model, out / "clips.npy", settings["clips"], 0, PIXEL_FRAMES, settings["batch"], log,
-                        device)
+    batch = settings["batch"]
+
+    def encode(kind, frames, batch):
+        return _encode_all(model, out / f"{kind}.npy", settings[kind], FIRST_SEEDS[kind], frames, batch, log, device)
+
+    encode("pictures", 1, 64)
+    table = encode("clips", PIXEL_FRAMES, batch)
+    encode("long", LONG_FRAMES, max(1, batch // 4))
     sample = np.asarray(table[:2048], np.float64)
     # A channel that the VAE left unused would be blown up to noise by its own tiny deviation.
     deviation = np.maximum(sample.std(axis=(0, 1, 3, 4)), 0.2)
@@ -79,7 +86,7 @@ def _encode_all(model, path, count, first_seed, frames, batch, log, device):
 
 class Latents:
     """The normalised training set; `batch(indices, …)` → (float32 [B, K chunks, F frames, 16, 16, 16],
-    sentences, the attribute map at the tokens, int64 [B, K, F, 8, 8, 4])."""
+    sentences, the attribute map at the tokens, int64 [B, K, F, 8, 8, 4]); `chunks` are the K chunks' numbers."""
 
     def __init__(self, out, kind="clips"):
         try:
@@ -87,7 +94,7 @@ class Latents:
             self.table = np.load(out / f"{kind}.npy", mmap_mode="r")
         except FileNotFoundError as error:
             raise SystemExit(f"{error.filename}: not there; run the step 'latents' first") from error
-        self.first_seed = FIRST_PICTURE if kind == "pictures" else 0
+        self.first_seed = FIRST_SEEDS[kind]
         self.mean = torch.tensor(notes["mean"]).view(16, 1, 1)
         self.std = torch.tensor(notes["std"]).view(16, 1, 1)
 
@@ -95,10 +102,10 @@ class Latents:
         return len(self.table)
 
     def batch(self, indices, chunk_frames, chunks):
-        frames = chunk_frames * chunks
-        raw = torch.from_numpy(np.stack([self.table[i][:frames] for i in indices]).astype(np.float32))
+        frames = [chunk * chunk_frames + frame for chunk in chunks for frame in range(chunk_frames)]
+        raw = torch.from_numpy(np.stack([self.table[i][frames] for i in indices]).astype(np.float32))
         examples = [training_example(self.first_seed + i) for i in indices]
-        maps = np.stack([attribute_map(scene, [4 * f for f in range(frames)], TOKEN_ROWS) for _, scene in examples])
-        return (((raw - self.mean) / self.std).unflatten(1, (chunks, chunk_frames)),
+        maps = np.stack([attribute_map(scene, [4 * f for f in frames], TOKEN_ROWS) for _, scene in examples])
+        return (((raw - self.mean) / self.std).unflatten(1, (-1, chunk_frames)),
                 [sentence for sentence, _ in examples],
-                torch.from_numpy(maps).unflatten(1, (chunks, chunk_frames)))
+                torch.from_numpy(maps).unflatten(1, (-1, chunk_frames)))

@@ -3,7 +3,7 @@
 Writes teacher.pt and log_teacher.jsonl. First on single pictures (words for colours, shapes and places),
 then on opening chunks, then on whole clips, where every noisy chunk sees the clean chunks before it. In a
 part of the batches the later chunks are moved on in time and see only the first frame and the chunk before:
-so the model learns what a rolling window looks like, though no clip is longer than three chunks.
+a first idea of a rolling window. What scenes look like at late times only the student learns, from long clips.
 """
 import torch
 import torch.nn.functional as F
@@ -63,7 +63,7 @@ class Trainer:
         rate = learning_rate(step, phase["steps"], phase["rate"], settings["warm_up"], settings["final_rate"])
         generator = torch.Generator().manual_seed(self.config["seed"] * 10**9 + number * 10**7 + step)
         indices = torch.randint(len(self.latents), (phase["batch"],), generator=generator).tolist()
-        clean, sentences, attributes = self.latents.batch(indices, self.chunk_frames, phase["chunks"])
+        clean, sentences, attributes = self.latents.batch(indices, self.chunk_frames, range(phase["chunks"]))
         drop = torch.rand(len(sentences), generator=generator) < settings["drop_text"]
         sentences = ["" if dropped else text for text, dropped in zip(sentences, drop)]
         error, naming = self.losses(clean, sentences, attributes, generator)
@@ -170,7 +170,25 @@ def timeline(chunks, chunk_frames, side, moved, generator):
         return frames, None, list(range(chunks))
     jump = int(torch.randint(chunk_frames, 9 * chunk_frames, (), generator=generator))
     frames = [frames[0]] + [f + jump for f in frames[1:]]
-    tokens = side * side
-    first, chunk = torch.arange(tokens), torch.arange(chunk_frames * tokens)
-    visible = [None, chunk, torch.cat([first, chunk + chunk_frames * tokens])]
+    visible = _window(chunks, chunk_frames, side)
+    visible[1] = torch.arange(chunk_frames * side * side)
     return frames, visible, [2]
+
+
+def window_timeline(numbers, chunk_frames, side):
+    """As `timeline`, of chunk 0 and some later ones in a row, as a window of two chunks with a sink frame sees them.
+
+    The first of the later ones lacks the chunk before it (but for chunk 1), so its loss does not count.
+    """
+    frames = [torch.arange(chunk_frames) + chunk_frames * number for number in numbers]
+    visible = _window(len(numbers), chunk_frames, side)
+    follows = numbers[1] == 1
+    if follows:
+        visible[1] = torch.arange(chunk_frames * side * side)    # the window is not full yet
+    return frames, visible, [place for place in range(len(numbers)) if follows or place != 1]
+
+
+def _window(chunks, chunk_frames, side):
+    """The clean tokens that chunk 1 (the first frame) and all later ones (it and the chunk before) see."""
+    first, chunk = torch.arange(side * side), torch.arange(chunk_frames * side * side)
+    return [None, first] + [torch.cat([first, chunk + len(chunk) * before]) for before in range(1, chunks - 1)]

@@ -154,6 +154,7 @@ def head(model, x, embedding, frames, rows, columns):
 def compile_blocks():
     """From now on training runs the blocks compiled. Needs a C++ compiler and Python's headers."""
     global block_start, block_end
+    torch._dynamo.config.recompile_limit = 32   # shapes of all phases; above it PyTorch falls back without a word
     block_start = torch.compile(block_start, dynamic=False)
     block_end = torch.compile(block_end, dynamic=False)
 

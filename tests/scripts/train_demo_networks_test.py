@@ -13,7 +13,9 @@ import torch  # noqa: E402
 
 from train_demo import program_noise, transformer, vae as network  # noqa: E402
 from train_demo.generate import History, chunk_flow  # noqa: E402
-from train_demo.train_teacher import OWN_LEVELS, history_of, naming_loss, order_loss, timeline  # noqa: E402
+from train_demo.train_student import draw_places, steps_before  # noqa: E402
+from train_demo.train_teacher import OWN_LEVELS, history_of, naming_loss, order_loss, timeline, \
+    window_timeline  # noqa: E402
 from train_demo.training import Log  # noqa: E402
 from train_demo.transformer import flow, make_transformer, text_context  # noqa: E402
 
@@ -92,10 +94,10 @@ class Transformer(Case):
 
     def compare(self, frames, visible, counted, make_history):
         side, copies = 4, 2
-        clean = normal(2, 3, 3, 16, 2 * side, 2 * side, seed=5)
+        clean = normal(2, len(frames), 3, 16, 2 * side, 2 * side, seed=5)
         noisy = normal(2, copies, *clean.shape[1:], seed=6)
-        times = torch.tensor([[900.0, 300.0, 650.0], [10.0, 999.0, 400.0]])       # [copy, chunk]
-        all_times = torch.cat([torch.zeros(1, 3), times])[None].expand(2, -1, -1)
+        times = torch.tensor([[900.0, 300.0, 650.0, 20.0], [10.0, 999.0, 400.0, 800.0]])[:, :len(frames)]
+        all_times = torch.cat([torch.zeros(1, len(frames)), times])[None].expand(2, -1, -1)    # [video, copy, chunk]
         at_once = flow(self.model, torch.cat([clean[:, None], noisy], dim=1), all_times, self.text(), frames, visible)
         for copy in range(copies):
             piecewise = self.by_chunks(clean, noisy[:, copy], times[copy], frames, make_history(side * side))
@@ -116,6 +118,24 @@ class Transformer(Case):
         # The window is really narrower than the history: with all of it the last chunk comes out otherwise.
         whole = self.compare(frames, None, [0, 1, 2], lambda tokens: History(2, tokens))
         self.assertGreater((moved - whole)[:, :, 2].abs().max().item(), 10 * TOLERANCE)
+
+    @torch.inference_mode()
+    def test_chunks_of_long_clips_see_what_a_rolling_window_with_a_sink_leaves(self):
+        class AfterGap(History):
+            """Where chunks are left out, chunk 0 has been forgotten but for the sink when the next one comes."""
+
+            def roll(self, incoming):
+                held = 0 if self.keys[0] is None else self.keys[0].shape[2] // self.tokens
+                self.window = 4 if held == 3 else 7
+                super().roll(incoming)
+
+        frames, visible, counted = window_timeline([0, 1, 2, 3], 3, 4)
+        self.assertEqual(([f.tolist() for f in frames], counted),
+                         ([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]], [0, 1, 2, 3]))
+        self.compare(frames, visible, counted, lambda tokens: History(2, tokens, window=7, sink=1))
+        frames, visible, counted = window_timeline([0, 5, 6, 7], 3, 4)
+        self.assertEqual((frames[3].tolist(), counted), ([21, 22, 23], [0, 2, 3]))
+        self.compare(frames, visible, counted, lambda tokens: AfterGap(2, tokens, window=7, sink=1))
 
     def history(self, clean, phase, seed):
         frames, visible, _ = timeline(3, 3, 4, 0.0, torch.Generator().manual_seed(0))
@@ -192,6 +212,29 @@ class Heads(unittest.TestCase):
         scores = 20.0 * torch.nn.functional.one_hot(sure, 2).float()
         self.assertLess(order_loss(scores, ids, 9).item(), 1e-4)
         self.assertAlmostEqual(order_loss(scores, ids, 6).item(), 20.0 * 4 / 8, 3)
+
+
+class Draws(unittest.TestCase):
+    CONFIG = {"schedule": {"steps": [1000, 750, 500, 250]}, "student": {"grid": 16, "used_share": 0.25}}
+
+    def places(self, phase):
+        return draw_places(self.CONFIG, phase, (4, 100, 5), torch.Generator().manual_seed(1)).flatten().tolist()
+
+    def test_levels_of_generation_are_drawn_as_often_as_the_phase_says(self):
+        places = self.places({})
+        self.assertEqual(set(places), set(range(16)))
+        share = sum(place in (0, 4, 8, 12) for place in places) / len(places)
+        self.assertAlmostEqual(share, 0.25 + 0.75 * 4 / 16, delta=0.05)
+        places = self.places({"used_share": 1, "odds": [2, 0, 1, 1]})
+        for place, expected in ((0, 0.5), (4, 0.0), (8, 0.25), (12, 0.25)):
+            self.assertAlmostEqual(places.count(place) / len(places), expected, delta=0.05)
+
+    def test_own_guesses_come_from_the_step_before_and_never_from_pure_noise(self):
+        places = torch.tensor([[0, 4, 6, 8, 12, 15]]).expand(400, -1)
+        earlier, chosen = steps_before(self.CONFIG, {"own_input": 0.5}, places, torch.Generator().manual_seed(2))
+        self.assertEqual(earlier[0, 1:].tolist(), [0, 4, 4, 8, 12])
+        self.assertEqual(chosen[:, :2].sum().item(), 0)
+        self.assertAlmostEqual(chosen[:, 2:].float().mean().item(), 0.5, delta=0.05)
 
 
 class Training(unittest.TestCase):

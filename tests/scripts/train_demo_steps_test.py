@@ -16,13 +16,19 @@ from train_demo_support import SCRIPTS, TINY, step
 support.need()
 import torch  # noqa: E402
 
+import numpy as np  # noqa: E402
 from train_demo.export import export  # noqa: E402
+from train_demo.latents import (FIRST_SEEDS, LONG_FRAMES, PIXEL_FRAMES, Latents, clip_tensor,  # noqa: E402
+                                load_vae)
+from train_demo.prompts import training_example  # noqa: E402
 from train_demo.training import load_checkpoint, save_checkpoint  # noqa: E402
+from train_demo.vae import encode  # noqa: E402
+from train_demo.world import attribute_map, render  # noqa: E402
 
 VAE_STEPS, TEACHER_STEPS = 75, 60
 SETTINGS = [
     "compile=false",
-    "vae.warm_up=5", "latents.pictures=16", "latents.clips=8", "latents.batch=2",
+    "vae.warm_up=5", "latents.pictures=16", "latents.clips=8", "latents.long=3", "latents.batch=2",
     f"vae.phases=[{{name: pictures, steps: {VAE_STEPS}, batch: 4, frames: 1, crop: 32, rate: 3.0e-3}},"
     " {name: clips, steps: 2, batch: 1, frames: 9, crop: 32, rate: 5.0e-4}]",
     "teacher.warm_up=5",
@@ -33,7 +39,9 @@ SETTINGS = [
     "student.phases=[{name: openings, from: clips, steps: 20, batch: 2, chunks: 1, rate: 3.0e-4},"
     " {name: clips, from: clips, steps: 2, batch: 1, chunks: 3, rate: 1.0e-4, moved: 0.5,"
     " own_history: 1.0}, {name: outlines, from: clips, steps: 2, batch: 1, copies: 2, chunks: 3, rate: 1.0e-4,"
-    " consistency: false, used_share: 1.0, object_weight: 4.0}]",
+    " consistency: false, used_share: 1.0, object_weight: 4.0}, {name: long, from: clips, steps: 4, batch: 1, chunks: 3,"
+    " rate: 1.0e-4, long: 0.5, own_history: 0.5, consistency: false, used_share: 1.0, odds: [2, 1, 2, 3],"
+    " own_input: 0.5}]",
 ]
 PROMPT = "a red circle moves left over a grey background"
 
@@ -114,8 +122,32 @@ class Steps(unittest.TestCase):
         self.assertEqual((len(notes["mean"]), len(notes["std"])), (16, 16))
         run("latents", self.out)
         second = digests(self.out)
-        for name in ("clips.npy", "pictures.npy", "latents.json"):
+        for name in ("clips.npy", "long.npy", "pictures.npy", "latents.json"):
             self.assertEqual(first[name], second[name], name)
+        # What a clip of three times the length shows at first, and at last.
+        config, table = support.tiny_config(*SETTINGS), np.load(self.out / "long.npy")
+        self.assertEqual(table.shape[:2], (3, 27))
+        vae = load_vae(config, self.out)
+        for frames in (PIXEL_FRAMES, LONG_FRAMES):
+            clip = clip_tensor(render(training_example(FIRST_SEEDS["long"] + 2)[1], frames)[None])
+            with torch.inference_mode():
+                mean = encode(vae, clip)[0][0].transpose(0, 1).numpy()
+            stored = table[2, :len(mean)].astype(np.float32)
+            self.assertLess(np.abs(stored - mean).mean(), 0.02 * np.abs(mean).mean(), f"{frames} frames")
+
+    def test_2b_batches_hold_the_chunks_that_were_asked_for(self):
+        for kind, numbers in (("clips", [0, 1, 2]), ("long", [0, 6, 7, 8])):
+            latents = Latents(self.out, kind)
+            batch, sentences, attributes = latents.batch([2, 1], 3, numbers)
+            self.assertEqual((tuple(batch.shape), tuple(attributes.shape)),
+                             ((2, len(numbers), 3, 16, 16, 16), (2, len(numbers), 3, 8, 8, 4)))
+            sentence, scene = training_example(FIRST_SEEDS[kind] + 1)
+            self.assertEqual(sentences[1], sentence)
+            last = 3 * numbers[-1] + 2
+            raw = torch.from_numpy(latents.table[1][last].astype(np.float32))
+            self.assertTrue(torch.equal(batch[1, -1, -1], ((raw - latents.mean) / latents.std)))
+            self.assertTrue(np.array_equal(attributes[1, -1, -1], attribute_map(scene, [4 * last], 8)[0]))
+
 
     def test_3_the_teacher_learns_and_a_killed_training_goes_on_where_it_was(self):
         start_and_kill("teacher", self.out, 5)
@@ -130,7 +162,7 @@ class Steps(unittest.TestCase):
     def test_4_the_student_is_distilled_from_the_teacher(self):
         run("student", self.out)
         teacher, student = (load_checkpoint(self.out / f"{name}.pt") for name in ("teacher", "student"))
-        self.assertEqual((student["count"], student["phase"]), (24, 3))
+        self.assertEqual((student["count"], student["phase"]), (28, 4))
         for weights in student["ema"].values():
             self.assertTrue(torch.isfinite(weights).all())
         changed = [name for name, weights in student["ema"].items() if not torch.equal(weights, teacher["ema"][name])]
