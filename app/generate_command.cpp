@@ -1,13 +1,11 @@
 // `causeway generate`: the main job.
 #include <boost/program_options.hpp>
-#include <cstdio>
 #include <iostream>
-#include <sstream>
+#include <limits>
 
 #include "batch/agreement.hpp"
 #include "batch/batch.hpp"
 #include "batch/config_printer.hpp"
-#include "core/core.hpp"
 #include "options.hpp"
 
 namespace causeway {
@@ -42,19 +40,12 @@ po::options_description described() {
        "set one key of the configuration, e.g. --set video.frames=33; may be repeated")  //
       ("limit", po::value<std::string>()->value_name("N"),
        "make at most the first N samples of the list")  //
+      ("show-placement",
+       "print which rank works on which machine and device, in which job group")  //
       ("dry-run",
        "check configuration, prompts and checkpoint, say what would be done, write nothing")  //
       ("print-config", "print the configuration as understood, every default filled in, and stop");
   return options;
-}
-
-std::size_t sample_limit(const std::string& text) {
-  std::size_t value = 0;
-  std::istringstream stream(text);
-  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-  require(digits && static_cast<bool>(stream >> value), ExitCode::usage,
-          "--limit is '{}' (a number of samples is needed, 0 or more)", text);
-  return value;
 }
 
 Request read_arguments(const Arguments& arguments) {
@@ -73,21 +64,19 @@ Request read_arguments(const Arguments& arguments) {
   request.help = values.count("help") != 0;
   request.print_config = values.count("print-config") != 0;
   request.batch.dry_run = values.count("dry-run") != 0;
+  request.batch.show_placement = values.count("show-placement") != 0;
   if (values.count("prompts") != 0)
     request.batch.overrides.prompts = values["prompts"].as<std::string>();
   if (values.count("out") != 0) request.batch.overrides.output = values["out"].as<std::string>();
   if (values.count("set") != 0)
     request.batch.overrides.set = values["set"].as<std::vector<std::string>>();
   if (values.count("limit") != 0)
-    request.batch.limit = sample_limit(values["limit"].as<std::string>());
+    request.batch.limit = whole_number("--limit", values["limit"].as<std::string>(), 0,
+                                       std::numeric_limits<std::size_t>::max());
   const auto files = values.count("config") != 0 ? values["config"].as<std::vector<std::string>>()
                                                  : std::vector<std::string>();
-  require(files.size() <= 1, ExitCode::usage,
-          "{} configuration files are given ('{}', '{}'); one is needed", files.size(),
-          files.empty() ? "" : files[0], files.size() < 2 ? "" : files[1]);
-  require(!files.empty() || request.help || request.print_config, ExitCode::usage,
-          "no configuration file; try causeway generate --help");
-  if (!files.empty()) request.batch.config_file = files[0];
+  if (!files.empty() || !(request.help || request.print_config))
+    request.batch.config_file = only_config(files, "generate");
   return request;
 }
 
@@ -118,21 +107,7 @@ int run(Process& process, const Arguments& arguments) {
 }  // namespace
 
 int generate_command(const Arguments& arguments, int* argc, char*** argv) {
-  const auto process = make_mpi_process(argc, argv);
-  try {
-    return run(*process, arguments);
-  } catch (const AgreedError& error) {
-    if (error.to_be_printed()) std::fprintf(stderr, "causeway: %s\n", error.what());
-    return static_cast<int>(error.code());
-  } catch (const std::exception& error) {
-    // Thrown outside an agreed phase: the other ranks may wait for this one.
-    std::fprintf(stderr, "causeway: rank %d: %s\n", process->world().rank(), error.what());
-    std::fflush(stderr);
-    const auto* known = dynamic_cast<const Error*>(&error);
-    const ExitCode code = known != nullptr ? known->code() : ExitCode::internal;
-    if (process->world().size() > 1) process->abort(code);
-    return static_cast<int>(code);
-  }
+  return under_mpi(argc, argv, [&](Process& process) { return run(process, arguments); });
 }
 
 }  // namespace causeway

@@ -15,6 +15,7 @@ constexpr const char* help =
     "usage:\n"
     "  causeway generate CONFIG [options]   make every video of a prompt list (see generate "
     "--help)\n"
+    "  causeway bench CONFIG [options]      make videos for their times alone (see bench --help)\n"
     "  causeway inspect PATH [--json]       what a checkpoint, an HDF5 file or a run folder holds\n"
     "  causeway --version                   version, commit, compilers, libraries\n"
     "  causeway --help                      this text\n"
@@ -28,6 +29,7 @@ int run(int& argc, char**& argv) {
   const causeway::Arguments arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
   const std::string command = argc > 1 ? argv[1] : "";
   if (command == "generate") return causeway::generate_command(arguments, &argc, &argv);
+  if (command == "bench") return causeway::bench_command(arguments, &argc, &argv);
   if (command == "inspect") return causeway::inspect_command(arguments);
   if (command == "--version" || command == "version") {
     std::fputs(causeway::program_description().c_str(), stdout);
@@ -40,10 +42,10 @@ int run(int& argc, char**& argv) {
   if (command.empty()) {
     std::fputs(help, stderr);
   } else {
-    std::fprintf(
-        stderr,
-        "causeway: unknown command '%s'; it knows generate and inspect (try causeway --help)\n",
-        command.c_str());
+    std::fprintf(stderr,
+                 "causeway: unknown command '%s'; it knows generate, bench and inspect (try "
+                 "causeway --help)\n",
+                 command.c_str());
   }
   return static_cast<int>(causeway::ExitCode::usage);
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <map>
 #include <vector>
@@ -61,6 +62,22 @@ void collectively(Communicator& world, const std::function<void()>& work) {
     }
   }
   throw AgreedError(static_cast<ExitCode>(code), text, world.rank() == 0);
+}
+
+void or_abort(Process& process, const std::function<void()>& work) {
+  const auto end = [&](ExitCode code, const char* problem, const char* advice) {
+    fmt::print(stderr, "causeway: rank {} on {}: {}{}\n", process.world().rank(),
+               process.host_name(), problem, advice);
+    std::fflush(stderr);
+    process.abort(code);
+  };
+  try {
+    work();
+  } catch (const Error& error) {
+    end(error.code(), error.what(), "");
+  } catch (const std::exception& error) {
+    end(ExitCode::internal, error.what(), " (this is a bug in Causeway; please report it)");
+  }
 }
 
 }  // namespace causeway

@@ -23,4 +23,8 @@ class AgreedError : public Error {
 /// and its ranks.
 void collectively(Communicator& world, const std::function<void()>& work);
 
+/// Does `work`, in which ranks wait for each other: whoever fails alone must end the run for all,
+/// and does so here, with its message and exit code.
+void or_abort(Process& process, const std::function<void()>& work);
+
 }  // namespace causeway

@@ -1,42 +1,24 @@
 // A run from its configuration to its report, as all ranks go through it together.
 #include "batch/batch.hpp"
 
-#include <omp.h>
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <functional>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "batch/agreement.hpp"
-#include "batch/config_printer.hpp"
 #include "batch/group_runner.hpp"
 #include "batch/run_observer.hpp"
+#include "batch/session.hpp"
 #include "core/build_info.hpp"
 #include "core/clock.hpp"
-#include "model/model.hpp"
 
 namespace causeway {
 namespace {
-
-/// Threads of this rank: as configured, else OMP_NUM_THREADS, else its share of the node's cores
-/// (no more than the launcher has bound it to).
-int choose_threads(const Config& config, const Process& process) {
-  if (config.parallel.threads > 0) return config.parallel.threads;
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return omp_get_max_threads();
-  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  int share = std::max(1, cores / process.ranks_on_node());
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
-    share = std::min(share, CPU_COUNT(&allowed));
-  return std::max(1, share);
-}
 
 /// Everything that rank 0 alone knows of the work.
 struct Work {
@@ -82,6 +64,9 @@ class Batch {
 
   ExitCode run() {
     read_configuration();
+    session_.emplace(process_, config_);
+    if (options_.show_placement && root()) print_placement(session_->places());
+    plan_ = session_->check_memory(largest_video());
     prepare_model();
     if (options_.dry_run) return describe();
     std::string hash;
@@ -98,62 +83,59 @@ class Batch {
   bool root() const { return world_.rank() == 0; }
 
   void read_configuration() {
-    std::string text;
-    collectively(world_, [&] {
-      if (!root()) return;
+    auto shared = share_config(world_, [&] {
       ConfigOverrides overrides = options_.overrides;
       overrides.ranks = world_.size();
-      config_ = read_config(options_.config_file, overrides);
-      check_encoding(config_);
-      require(!config_.prompts.empty(), ExitCode::usage,
+      Config config = read_config(options_.config_file, overrides);
+      check_encoding(config);
+      require(!config.prompts.empty(), ExitCode::usage,
               "no prompt list: the configuration has no 'prompts' and the command line no "
               "--prompts FILE");
       require(
-          !config_.output.empty() || options_.dry_run, ExitCode::usage,
+          !config.output.empty() || options_.dry_run, ExitCode::usage,
           "no output folder: the configuration has no 'output' and the command line no --out DIR");
-      directory_ = RunDirectory(config_.output);
-      directory_.check(config_);
-      work_ = plan_work(config_, options_, directory_);
-      text = print_config(config_);
+      const RunDirectory directory(config.output);
+      directory.check(config);
+      work_ = plan_work(config, options_, directory);
+      return config;
     });
-    text = world_.broadcast(text, 0);
-    if (!root()) {
-      config_ = parse_config({text, "configuration of rank 0", {}});
-      directory_ = RunDirectory(config_.output);
+    config_ = std::move(shared.config);
+    provenance_.configuration = std::move(shared.text);
+    directory_ = RunDirectory(config_.output);
+  }
+
+  /// As rank 0 knows it.
+  LargestVideo largest_video() const {
+    LargestVideo video;
+    for (const std::size_t number : work_.order) {
+      const auto& sample = work_.plan.samples[number];
+      video.frames = std::max(video.frames, sample.frames);
+      video.goes_on |= !work_.plan.prompt_of(sample).video.empty();
     }
-    provenance_.configuration = text;
-    group_size_ = resolved_group_size(config_, world_.size());
-    group_ = process_.split(world_.rank() / group_size_);
+    return video;
   }
 
   void prepare_model() {
+    provenance_.backend = session_->ops().kernels().name;
     collectively(world_, [&] {
-      threads_ = choose_threads(config_, process_);
-      omp_set_num_threads(threads_);
-      const Ops ops =
-          open_backend(config_.parallel.device == DeviceKind::cuda, process_.rank_on_node());
-      provenance_.backend = ops.kernels().name;
-      model_ = std::make_unique<Model>(config_.model.path, config_.model.transformer_file,
-                                       config_.model.precision, ops);
-      // The group's first rank alone encodes text and decodes; dry runs look at all parts, too.
-      if (group_->rank() == 0) model_->prepare_text();
+      session_->open_model();
+      Model& model = session_->model();
       if (options_.dry_run) {
-        model_->check();
+        model.check();  // all parts, also those that this rank would not load
         return;
       }
       // Hashing reads the same files as loading does, so the disk is read once.
       if (root()) {
         hash_ =
-            std::async(std::launch::async, [this] { return checkpoint_hash(model_->folder()); });
+            std::async(std::launch::async, [&model] { return checkpoint_hash(model.folder()); });
       }
-      model_->transformer();
-      if (group_->rank() == 0 && config_.encoding.save) model_->vae_decoder();
+      session_->load_model();
     });
   }
 
   ExitCode describe() const {
     if (!root()) return ExitCode::success;
-    const auto& transformer = model_->transformer_config();
+    const auto& transformer = session_->model().transformer_config();
     fmt::print(
         "configuration, prompts and checkpoint are in order; nothing was written\n"
         "checkpoint   {} ({:.3g} B parameters in {} blocks of width {}, {} heads)\n"
@@ -161,8 +143,9 @@ class Batch {
         "ranks        {} in {} job groups of {}, {} threads each, backend {}\n",
         config_.model.path, static_cast<double>(parameter_count(transformer)) * 1e-9,
         transformer.layers, transformer.width, transformer.heads, work_.order.size(),
-        work_.already_done, world_.size(), world_.size() / group_size_, group_size_, threads_,
-        provenance_.backend);
+        work_.already_done, world_.size(), session_->groups(), session_->group_size(),
+        session_->threads(), provenance_.backend);
+    if (plan_) fmt::print("GPU memory   {} on rank 0\n", plan_text(*plan_));
     return ExitCode::success;
   }
 
@@ -174,22 +157,22 @@ class Batch {
       directory_.open(config_);
       observer = std::make_unique<RunObserver>(work_.plan, config_, directory_, work_.already_done,
                                                work_.frames);
-      observer->log(
-          fmt::format("start: {} samples to make, {} done before, {} ranks in groups of {}",
-                      work_.order.size(), work_.already_done, world_.size(), group_size_));
+      observer->log(fmt::format(
+          "start: {} samples to make, {} done before, {} ranks in groups of {}", work_.order.size(),
+          work_.already_done, world_.size(), session_->group_size()));
     });
     if (root()) {
       server = std::make_unique<QueueServer>(
-          process_.mailbox(), work_.order, world_.size() / group_size_,
+          process_.mailbox(), work_.order, session_->groups(),
           [this](std::size_t number) {
             return to_message(make_sample_job(work_.plan, number, config_.files_per_folder));
           },
           *observer);
     }
     std::vector<std::string> messages;
-    or_abort([&] {
-      GroupRunner runner(config_, directory_, provenance_, *model_, *group_,
-                         QueueClient(process_.mailbox(), world_.rank() / group_size_));
+    or_abort(process_, [&] {
+      GroupRunner runner(config_, directory_, provenance_, session_->model(), session_->group(),
+                         QueueClient(process_.mailbox(), session_->group_number()));
       runner.run();
       messages = world_.gather(to_message(count(runner)), 0);
     });
@@ -201,31 +184,13 @@ class Batch {
     return static_cast<ExitCode>(code);
   }
 
-  /// Past this point ranks wait for each other: whoever fails alone must end the run for all.
-  void or_abort(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      fmt::print(stderr, "causeway: rank {} on {}: {}\n", world_.rank(), process_.host_name(),
-                 error.what());
-      std::fflush(stderr);
-      process_.abort(error.code());
-    } catch (const std::exception& error) {
-      fmt::print(stderr,
-                 "causeway: rank {} on {}: {} (this is a bug in Causeway; please report it)\n",
-                 world_.rank(), process_.host_name(), error.what());
-      std::fflush(stderr);
-      process_.abort(ExitCode::internal);
-    }
-  }
-
   RankReport count(const GroupRunner& runner) const {
     RankReport report;
     report.rank = world_.rank();
-    report.group = world_.rank() / group_size_;
-    report.rank_in_group = group_->rank();
+    report.group = session_->group_number();
+    report.rank_in_group = session_->group().rank();
     report.host = process_.host_name();
-    report.threads = threads_;
+    report.threads = session_->threads();
     report.peak_resident = peak_resident_bytes();
     runner.add_to(report);
     return report;
@@ -250,7 +215,7 @@ class Batch {
     report.checkpoint_hash = provenance_.checkpoint_hash;
     report.configuration = provenance_.configuration;
     report.ranks = world_.size();
-    report.groups = world_.size() / group_size_;
+    report.groups = session_->groups();
     report.samples_total = work_.plan.samples.size();
     report.samples_skipped = work_.already_done;
     report.samples_not_started = server.left();
@@ -289,9 +254,8 @@ class Batch {
   RunDirectory directory_{""};
   Work work_;
   Provenance provenance_;
-  int group_size_ = 1, threads_ = 1;
-  std::unique_ptr<Communicator> group_;
-  std::unique_ptr<Model> model_;
+  std::optional<Session> session_;
+  std::optional<MemoryPlan> plan_;  // of rank 0, on a GPU
   std::future<std::string> hash_;
 };
 

@@ -15,6 +15,7 @@ struct BatchOptions {
   std::string config_file;
   ConfigOverrides overrides;
   std::optional<std::size_t> limit;  ///< at most so many samples, in the order of the list
+  bool show_placement = false;       ///< print which rank works where
   bool dry_run = false;              ///< check everything, say what would be done, write nothing
 };
 

@@ -17,6 +17,9 @@ constexpr const char* name_of(DeviceKind device) {
   return device == DeviceKind::cpu ? "cpu" : "cuda";
 }
 
+/// How the devices of a job group reach each other.
+enum class ExchangeKind { automatic, host, nccl };
+
 /// Paths in every section are absolute once they were read.
 struct ModelConfig {
   std::string path;  ///< folder of the checkpoint
@@ -51,6 +54,8 @@ struct ParallelConfig {
   DeviceKind device = DeviceKind::cpu;
   int group_size = 1;  ///< ranks that make one video together; 0: all ranks of the job
   int threads = 0;     ///< per rank; 0: cores of the node / ranks on the node
+  ExchangeKind exchange = ExchangeKind::automatic;  ///< between GPUs
+  double patience = 300;  ///< seconds for sixteen exchanges between the GPUs of a group
   bool operator==(const ParallelConfig&) const = default;
 };
 

@@ -24,6 +24,7 @@ class Checker {
     something_saved();
     rate_factor();
     preset();
+    exchange();
   }
 
  private:
@@ -118,6 +119,17 @@ class Checker {
              fmt::format("encoding.preset: {} ({} takes one of {}); nearest valid: {}",
                          preset.empty() ? "''" : preset, config_.encoding.codec,
                          fmt::join(known, ", "), near.empty() ? std::string(usual) : near));
+  }
+
+  void exchange() {
+    if (!sound({"parallel.exchange", "parallel.device"})) return;
+    if (config_.parallel.exchange != ExchangeKind::nccl ||
+        config_.parallel.device == DeviceKind::cuda)
+      return;
+    complain(
+        {"parallel.exchange", "parallel.device"},
+        "parallel.exchange: nccl (device is cpu, and NCCL connects GPUs); use auto, or device: "
+        "cuda");
   }
 
   const Config& config_;

@@ -185,6 +185,17 @@ void add_machine_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(whole(
       "parallel.threads", "per rank; 0: cores of the node / ranks on the node",
       [](auto& c) -> auto& { return c.parallel.threads; }, 0, 4096));
+  keys.push_back(choice<ExchangeKind>("parallel.exchange",
+                                      "between the GPUs of a job group: auto, nccl or host; auto: "
+                                      "nccl if each rank has its own GPU",
+                                      [](auto& c) -> auto& { return c.parallel.exchange; },
+                                      {{"auto", ExchangeKind::automatic},
+                                       {"nccl", ExchangeKind::nccl},
+                                       {"host", ExchangeKind::host}}));
+  keys.push_back(real(
+      "parallel.patience",
+      "seconds that a GPU may take for sixteen exchanges of its group before the run ends",
+      [](auto& c) -> auto& { return c.parallel.patience; }, 1, 86400));
 }
 
 void add_output_keys(std::vector<ConfigKey>& keys) {

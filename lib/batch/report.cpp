@@ -41,13 +41,6 @@ Json rank_json(const RankReport& report) {
   return json;
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 != 0 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-}
-
 struct Totals {
   std::size_t done = 0, failed = 0;
   std::int64_t frames = 0, bytes = 0, peak = 0;
@@ -94,7 +87,7 @@ constexpr const char* protocol =
     "Stage seconds are sums over ranks and over finished videos, shares are of all ranks' stage "
     "seconds; "
     "'exchange' is the part of prefill, denoise and refresh spent in exchanges between ranks, "
-    "waiting included; "
+    "waiting included (where GPUs exchange by NCCL, only until it was handed over to them); "
     "'wait' is time without a sample, or while the group's first rank reads a given video; "
     "'group_wait' that of "
     "ranks whose group's first rank decodes; 'text' includes waiting for it to encode. First-frame "
@@ -106,6 +99,13 @@ constexpr const char* protocol =
     "run was left out or warmed up.";
 
 }  // namespace
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 != 0 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
+}
 
 std::string to_message(const RankReport& report) {
   Json json;

@@ -15,6 +15,9 @@ namespace causeway {
 /// and refresh.
 using StageSeconds = std::map<std::string, double>;
 
+/// The middle value, or the mean of the two in the middle; 0 of none.
+double median(std::vector<double> values);
+
 /// What one rank counted over the whole run.
 struct RankReport {
   int rank = 0, group = 0, rank_in_group = 0, threads = 0;

@@ -55,10 +55,20 @@ class TensorStore {
   /// stay in the page cache): call after conversion, so that resident memory counts one copy.
   virtual void release_pages(const StoredTensor& tensor) const = 0;
   /// Tells the kernel that this tensor is wanted soon; does not wait.
-  virtual void prefetch(const StoredTensor&) const {}
+  void prefetch(const StoredTensor& tensor) const {
+    if (reads_ahead_) do_prefetch(tensor);
+  }
+  /// Whether it does: not where shapes alone are wanted.
+  void read_ahead(bool on) { reads_ahead_ = on; }
   /// Every name must be in `expected` (name → shape) and the other way round; all differences
   /// (missing, extra, misshapen) in one Error(input).
   void check_exactly(const std::map<std::string, std::vector<std::int64_t>>& expected) const;
+
+ protected:
+  virtual void do_prefetch(const StoredTensor&) const {}
+
+ private:
+  bool reads_ahead_ = true;
 };
 
 /// One safetensors file, sharded index (`*.safetensors.index.json`), or PyTorch zip (`.pt`/`.pth`),

@@ -59,7 +59,7 @@ void MappedStore::release_pages(const StoredTensor& tensor) const {
     file->release(tensor.view.data, extent_bytes(tensor.view));
 }
 
-void MappedStore::prefetch(const StoredTensor& tensor) const {
+void MappedStore::do_prefetch(const StoredTensor& tensor) const {
   if (const auto* file = file_of(tensor))
     file->will_need(tensor.view.data, extent_bytes(tensor.view));
 }

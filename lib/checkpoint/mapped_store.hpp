@@ -33,7 +33,9 @@ class MappedStore final : public TensorStore {
   const std::string& description() const override { return description_; }
   std::vector<std::string> files() const override;
   void release_pages(const StoredTensor& tensor) const override;
-  void prefetch(const StoredTensor& tensor) const override;
+
+ protected:
+  void do_prefetch(const StoredTensor& tensor) const override;
 
  private:
   const MappedFile* file_of(const StoredTensor& tensor) const;

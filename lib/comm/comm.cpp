@@ -5,7 +5,11 @@
 #include <cstring>
 #include <thread>
 
+#include "tensor/tensor.hpp"
+
 namespace causeway {
+
+Memory& Communicator::memory() const { return host_memory(); }
 
 void Communicator::exchange(const Exchange& plan, const void* send, void* receive) {
   const auto ranks = static_cast<std::size_t>(size());
@@ -47,6 +51,25 @@ std::vector<std::string> Communicator::gather(const std::string& text, int root)
   for (const auto bytes : lengths) {
     texts.push_back(all.substr(offset, static_cast<std::size_t>(bytes)));
     offset += static_cast<std::size_t>(bytes);
+  }
+  return texts;
+}
+
+std::vector<std::string> Communicator::all_gather(const std::string& text) {
+  auto texts = gather(text, 0);
+  texts.resize(static_cast<std::size_t>(size()));
+  std::vector<std::int64_t> lengths;
+  std::string all;
+  for (const auto& part : texts) {
+    lengths.push_back(static_cast<std::int64_t>(part.size()));
+    all += part;
+  }
+  broadcast(lengths.data(), lengths.size() * sizeof(std::int64_t), 0);
+  all = broadcast(all, 0);
+  std::size_t offset = 0;
+  for (std::size_t r = 0; r < texts.size(); ++r) {
+    texts[r] = all.substr(offset, static_cast<std::size_t>(lengths[r]));
+    offset += texts[r].size();
   }
   return texts;
 }

@@ -12,6 +12,8 @@
 
 namespace causeway {
 
+class Memory;
+
 /// Who sends how much to whom in one exchange; all numbers in bytes, one entry per rank.
 /// A rank's own entries must be 0: what stays at home is read from the send buffer.
 struct Exchange {
@@ -26,8 +28,15 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// Every rank sends its own bytes to every other rank; collective.
+  /// Every rank sends its own bytes to every other rank; collective. Both buffers are in
+  /// `memory()`. On a device the exchange takes its turn after the work that was asked of it
+  /// before, and may still be under way on return.
   void exchange(const Exchange& plan, const void* send, void* receive);
+  /// Where the buffers of `exchange` are; everything else here is in the host's memory.
+  virtual Memory& memory() const;
+  /// Returns when all exchanges have arrived. Throws Error(communication) where a rank does not
+  /// answer.
+  virtual void finish() {}
   /// Root's bytes reach everybody; collective.
   virtual void broadcast(void* data, std::size_t bytes, int root) = 0;
   /// Bytes of all ranks arrive at root in rank order; `bytes_of_rank` is known to all; collective.
@@ -40,6 +49,8 @@ class Communicator {
   /// Variable-length helpers built on the above.
   std::string broadcast(std::string text, int root);
   std::vector<std::string> gather(const std::string& text, int root);
+  /// The texts of all ranks, at all ranks.
+  std::vector<std::string> all_gather(const std::string& text);
   /// True where every rank says true. Before a rank leaves a collective phase by throwing, all
   /// agree.
   bool all_agree(bool ok) { return max(ok ? 0 : 1) == 0; }

@@ -39,6 +39,12 @@ Model::Model(const std::string& path, const std::string& transformer_file, Eleme
           folder_.path, vae_config_.z_dim, transformer_config_.in_channels);
 }
 
+void Model::read_shapes_alone() {
+  for (auto* store : {&folder_.transformer, &folder_.vae, &folder_.text_encoder}) {
+    if (*store != nullptr) (*store)->read_ahead(false);
+  }
+}
+
 void Model::check() const {
   folder_.transformer->check_exactly(transformer_tensor_shapes(transformer_config_));
   check_vae_tensors(*folder_.vae, vae_config_);

@@ -42,6 +42,12 @@ class Model {
   const TransformerConfig& transformer_config() const { return transformer_config_; }
   const VaeConfig& vae_config() const { return vae_config_; }
 
+  /// From now on weights are looked at for their shapes alone, so nothing is read ahead.
+  void read_shapes_alone();
+
+  /// Whether there is a VAE encoder to go on from given videos with.
+  bool can_encode() const { return has_vae_encoder(*folder_.vae); }
+
   /// Names and shapes of all tensors of transformer and VAE, without reading them.
   void check() const;
   Transformer& transformer();

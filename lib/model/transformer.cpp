@@ -36,10 +36,10 @@ ChunkPass::ChunkPass(const Ops& ops, const TransformerConfig& config, const Chun
                      const RankGrid& grid, ElementType compute)
     : place_(place),
       layout_(grid, place.tokens(), config.head_dim(),
-              static_cast<std::int64_t>(bytes_of(compute))) {
+              static_cast<std::int64_t>(bytes_of(compute))),
+      head_dim_(config.head_dim()) {
   const TokenRange own = layout_.own();
-  cos_sin_ = ops.on_device(rope_table(config.head_dim(), place.first_frame, place.rows,
-                                      place.columns, own.first, own.count));
+  cos_sin_ = ops.on_device(rope_rows());
   residual_ = ops.tensor(ElementType::f32, {own.count, config.width});
   normed_ = ops.tensor(compute, {own.count, config.width});
   projected_ = ops.tensor(compute, {own.count, config.width});
@@ -50,6 +50,19 @@ ChunkPass::ChunkPass(const Ops& ops, const TransformerConfig& config, const Chun
   receive_ = ops.tensor(compute, {layout_.receive_size()});
   output_send_ = ops.tensor(compute, {layout_.output_send_size()});
   output_receive_ = ops.tensor(compute, {layout_.output_receive_size()});
+}
+
+Tensor ChunkPass::rope_rows() const {
+  const TokenRange own = layout_.own();
+  return rope_table(head_dim_, place_.first_frame, place_.rows, place_.columns, own.first,
+                    own.count);
+}
+
+void ChunkPass::move_to(const Ops& ops, std::int64_t first_frame) {
+  if (place_.first_frame == first_frame) return;
+  place_.first_frame = first_frame;
+  const Tensor rows = rope_rows();
+  ops.memory().copy_in(cos_sin_.data(), rows.data(), rows.bytes());
 }
 
 std::size_t ChunkPass::bytes() const {
@@ -218,17 +231,9 @@ void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer,
 void Transformer::exchange(Communicator& group, const Exchange& plan, const Tensor& send,
                            Tensor& receive) {
   if (group.size() == 1) return;
+  expects(&group.memory() == &ops_->memory(), "the job group exchanges this device's memory");
   const auto start = Clock::now();
-  Memory& memory = ops_->memory();
-  if (memory.is_host()) {
-    group.exchange(plan, send.data(), receive.data());
-  } else {
-    // By way of the host: the form that needs nothing of the devices.
-    Tensor from(send.type(), send.shape()), to(receive.type(), receive.shape());
-    memory.copy_out(from.data(), send.data(), send.bytes());
-    group.exchange(plan, from.data(), to.data());
-    memory.copy_in(receive.data(), to.data(), to.bytes());
-  }
+  group.exchange(plan, send.data(), receive.data());
   exchange_seconds_ += seconds_since(start);
 }
 

@@ -33,11 +33,14 @@ struct ChunkPlace {
   std::int64_t first_token() const { return first_frame * rows * columns; }
 };
 
-/// Buffers and tables for passes over one chunk; made once per chunk, used by all its passes.
+/// Buffers and tables for passes over one chunk; all passes use them, and later chunks of that
+/// size.
 class ChunkPass {
  public:
   ChunkPass(const Ops& ops, const TransformerConfig& config, const ChunkPlace& place,
             const RankGrid& grid, ElementType compute);
+  /// Goes on to the chunk that starts at this latent frame; allocates nothing on the device.
+  void move_to(const Ops& ops, std::int64_t first_frame);
   const ChunkPlace& place() const { return place_; }
   const ChunkLayout& layout() const { return layout_; }
   std::int64_t own_tokens() const { return layout_.own().count; }
@@ -45,8 +48,10 @@ class ChunkPass {
 
  private:
   friend class Transformer;
+  Tensor rope_rows() const;
   ChunkPlace place_;
   ChunkLayout layout_;
+  std::int64_t head_dim_;
   Tensor cos_sin_;                                        // [own tokens, head_dim/2, 2]
   Tensor residual_;                                       // [own tokens, width] f32
   Tensor normed_, projected_, attended_;                  // [own tokens, width] compute type
@@ -77,14 +82,18 @@ class Transformer {
   KvCache make_cache(std::int64_t capacity_tokens, std::int64_t sink_tokens,
                      const RankGrid& grid) const;
 
+  /// Makes what passes at this timestep need, which otherwise the first of them does.
+  void prepare(double timestep) { modulation_.at(timestep); }
+
   /// One pass. x [own tokens, patch inputs] f32, channel-major patches → v [own tokens, patch
   /// outputs] f32, patch-position-major, the predicted flow. K and V of the chunk are written to
   /// their cache slots. Without v (null) the pass only leaves the cache behind: it stops after the
-  /// last layer's K and V.
+  /// last layer's K and V. Of a group of several ranks, `group.memory()` is this transformer's.
   void forward(ChunkPass& pass, double timestep, const TextContext& text, KvCache& cache,
                Communicator& group, const float* x, float* v);
 
-  /// Seconds that this rank has spent in exchanges (waiting included).
+  /// Seconds that this rank has spent in exchanges, waiting included; where they run on a device
+  /// beside the host, until they were handed over.
   double exchange_seconds() const { return exchange_seconds_; }
 
  private:

@@ -178,13 +178,17 @@ std::size_t VaeEncoder::Network::weight_bytes() const {
 VaeEncoder::VaeEncoder(const TensorStore& store, const VaeConfig& config, const Ops& ops,
                        ElementType compute) {
   check_vae_tensors(store, config);
-  require(store.find("encoder.conv1.weight") != nullptr, ExitCode::input,
+  require(has_vae_encoder(store), ExitCode::input,
           "{} has no VAE encoder (it was published for decoding only); videos cannot be extended "
           "with it",
           store.description());
   network_ = std::make_unique<Network>(store, config, ops, compute);
 }
 VaeEncoder::~VaeEncoder() = default;
+bool has_vae_encoder(const TensorStore& store) {
+  return store.find("encoder.conv1.weight") != nullptr;
+}
+
 VaeEncoder::VaeEncoder(VaeEncoder&&) noexcept = default;
 VaeEncoder& VaeEncoder::operator=(VaeEncoder&&) noexcept = default;
 

@@ -33,4 +33,7 @@ class VaeEncoder {
   std::unique_ptr<Network> network_;
 };
 
+/// Whether a VAE's tensors hold the encoder, which checkpoints for generation may lack.
+bool has_vae_encoder(const TensorStore& store);
+
 }  // namespace causeway

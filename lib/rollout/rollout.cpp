@@ -8,11 +8,6 @@
 #include "core/clock.hpp"
 
 namespace causeway {
-namespace {
-
-constexpr std::size_t kept_contexts = 4;
-
-}  // namespace
 
 /// What one call of `make` works on.
 struct Rollout::Video {
@@ -74,17 +69,17 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
           "a prompt for chunk 0");
   expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
 
-  // The largest allocations of a video: a rank that has no room for them must not leave the others.
-  std::exception_ptr problem;
-  try {
+  // A rank that has no room must not leave the others.
+  together([&] {
+    for (const DenoisingStep& step : steps_) model_->transformer().prepare(step.timestep);
+    model_->transformer().prepare(settings_.context_noise);
+    if (request.initial_frames > 0) model_->transformer().prepare(0.0);
     prepare_cache(request, video.grid);
+    prepare_workspaces(video, spans);
     if (group_->rank() == 0 && settings_.decode) {
       model_->vae_decoder().begin(request.latent_height, request.latent_width);
     }
-  } catch (...) {
-    problem = std::current_exception();
-  }
-  agree_or_abandon(problem);
+  });
   std::size_t stretch = 0;
   for (std::size_t index = 0; index < spans.size(); ++index) {
     const ChunkSpan& span = spans[index];
@@ -92,18 +87,21 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
            request.prompts[stretch].first_chunk <= static_cast<std::int64_t>(index)) {
       video.context = &context_for(request.prompts[stretch++].text, video.report);
     }
+    Workspace& work = workspaces_.at(span.frames);
+    work.pass.move_to(model_->ops(), span.first_frame);
     if (span.first_frame < request.initial_frames) {
-      prefill(video, span);
-      continue;
+      prefill(video, span, work);
+    } else {
+      denoise(video, span, static_cast<std::int64_t>(index), work);
     }
-    const ChunkPlace place{span.first_frame, span.frames, video.rows, video.columns};
-    ChunkPass pass(model_->ops(), config, place, video.grid, model_->transformer().compute());
-    video.report.chunk_bytes = static_cast<std::int64_t>(pass.bytes());
-    denoise(video, span, static_cast<std::int64_t>(index), pass);
   }
   if (group_->rank() == 0 && settings_.decode) {
     video.report.vae_cache_bytes = static_cast<std::int64_t>(model_->vae_decoder().cache_bytes());
     model_->vae_decoder().end();
+  }
+  for (const auto& [frames, work] : workspaces_) {
+    video.report.chunk_bytes +=
+        static_cast<std::int64_t>(work.pass.bytes() + work.x.bytes() + work.flow.bytes());
   }
   video.report.kv_bytes = static_cast<std::int64_t>(cache_->bytes());
   for (const KeptContext& kept : contexts_) {
@@ -134,6 +132,29 @@ void Rollout::prepare_cache(const VideoRequest& request, const RankGrid& grid) {
   cache_sink_ = sink;
 }
 
+void Rollout::prepare_workspaces(const Video& video, const std::vector<ChunkSpan>& spans) {
+  const TransformerConfig& config = model_->transformer().config();
+  const Ops& ops = model_->ops();
+  const auto wanted = [&](std::int64_t frames) {
+    return std::any_of(spans.begin(), spans.end(),
+                       [&](const ChunkSpan& span) { return span.frames == frames; });
+  };
+  if (rows_ != video.rows || columns_ != video.columns) workspaces_.clear();
+  std::erase_if(workspaces_, [&](const auto& entry) { return !wanted(entry.first); });
+  rows_ = video.rows;
+  columns_ = video.columns;
+  for (const ChunkSpan& span : spans) {
+    if (workspaces_.contains(span.frames)) continue;
+    ChunkPass pass(ops, config, {span.first_frame, span.frames, video.rows, video.columns},
+                   video.grid, model_->transformer().compute());
+    const std::int64_t own = pass.own_tokens();
+    workspaces_.emplace(
+        span.frames,
+        Workspace{std::move(pass), ops.tensor(ElementType::f32, {own, config.patch_inputs()}),
+                  ops.tensor(ElementType::f32, {own, config.patch_outputs()})});
+  }
+}
+
 const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& report) {
   const auto start = Clock::now();
   auto found = std::find_if(contexts_.begin(), contexts_.end(),
@@ -141,30 +162,43 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
   if (found != contexts_.end()) {
     contexts_.splice(contexts_.begin(), contexts_, found);
   } else {
-    // Rank 0 encodes, the others receive; a failure there must not leave them waiting.
-    const EncodedPrompt* encoded = nullptr;
-    std::exception_ptr problem;
-    if (group_->rank() == 0) {
-      try {
-        encoded = &model_->encode_prompt(prompt);
-      } catch (...) {
-        problem = std::current_exception();
-      }
-    }
-    agree_or_abandon(problem);
+    const EncodedPrompt* encoded = nullptr;  // by rank 0; the others receive it
+    together([&] {
+      if (group_->rank() == 0) encoded = &model_->encode_prompt(prompt);
+    });
     std::int64_t rows = encoded == nullptr ? 0 : encoded->context.shape()[0];
     group_->broadcast(&rows, sizeof rows, 0);
     Tensor context(ElementType::f32, {rows, model_->transformer().config().text_dim});
     if (encoded != nullptr) std::memcpy(context.data(), encoded->context.data(), context.bytes());
     group_->broadcast(context.data(), context.bytes(), 0);
-    contexts_.push_front({prompt, model_->transformer().make_text_context(context.view()),
-                          encoded != nullptr && encoded->truncated});
-    if (contexts_.size() > kept_contexts) contexts_.pop_back();
-    model_->ops().memory().wait();
+    TextContext made;
+    together([&] {
+      if (contexts_.size() == kept_contexts) contexts_.pop_back();
+      made = model_->transformer().make_text_context(context.view());
+      model_->ops().memory().wait();
+    });
+    // Only now that all have it: every rank of the group must remember the same prompts.
+    contexts_.push_front({prompt, std::move(made), encoded != nullptr && encoded->truncated});
   }
   if (contexts_.front().truncated) report.truncated.push_back(prompt);
   report.text += seconds_since(start);
   return contexts_.front().context;
+}
+
+void Rollout::settle() {
+  group_->finish();
+  model_->ops().memory().wait();
+}
+
+template <class Work>
+void Rollout::together(Work&& work) {
+  std::exception_ptr problem;
+  try {
+    work();
+  } catch (...) {
+    problem = std::current_exception();
+  }
+  agree_or_abandon(problem);
 }
 
 void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
@@ -194,7 +228,7 @@ void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
   throw VideoFailed(agreed, "another rank of the job group gave this video up");
 }
 
-void Rollout::prefill(Video& video, const ChunkSpan& span) {
+void Rollout::prefill(Video& video, const ChunkSpan& span, Workspace& work) {
   const auto start = Clock::now();
   Transformer& transformer = model_->transformer();
   const TransformerConfig& config = transformer.config();
@@ -212,34 +246,36 @@ void Rollout::prefill(Video& video, const ChunkSpan& span) {
   }
   group_->broadcast(chunk.data(), chunk.bytes(), 0);
 
-  const ChunkPlace place{span.first_frame, span.frames, video.rows, video.columns};
-  ChunkPass pass(model_->ops(), config, place, video.grid, transformer.compute());
-  const TokenRange own = pass.layout().own();
+  const TokenRange own = work.pass.layout().own();
   Tensor tokens(ElementType::f32, {own.count, config.patch_inputs()});
   model_->ops().on_host().patchify({geometry, own.first, own.count, chunk.f32(), tokens.f32()});
-  tokens = model_->ops().on_device(std::move(tokens));
-  transformer.forward(pass, 0.0, *video.context, *cache_, *group_, tokens.f32(), nullptr);
+  model_->ops().memory().copy_in(work.x.data(), tokens.data(), tokens.bytes());
+  transformer.forward(work.pass, 0.0, *video.context, *cache_, *group_, work.x.f32(), nullptr);
   ++video.report.passes;
-  model_->ops().memory().wait();
+  settle();
   video.report.prefill += seconds_since(start);
-  deliver(video, span, pass, tokens);
+  deliver(video, span, work);
 }
 
 void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index,
-                      ChunkPass& pass) {
+                      Workspace& work) {
   auto start = Clock::now();
   Transformer& transformer = model_->transformer();
+  const double exchange_before = transformer.exchange_seconds();
+  ChunkReport chunk;
+  chunk.span = span;
+  const std::int64_t last_token = work.pass.place().first_token() + work.pass.place().tokens();
+  chunk.keys = cache_->slots().visible(last_token);
   const Ops& ops = model_->ops();
   const TransformerConfig& config = transformer.config();
   const PatchGeometry geometry = video.geometry(span, config);
-  const TokenRange own = pass.layout().own();
+  const TokenRange own = work.pass.layout().own();
+  Tensor &x = work.x, &flow = work.flow;
   NoiseDraw draw{video.request.seed, video.request.sample, NoisePurpose::initial,
                  static_cast<std::uint32_t>(chunk_index), 0};
-  Tensor x = ops.tensor(ElementType::f32, {own.count, config.patch_inputs()});
-  Tensor flow = ops.tensor(ElementType::f32, {own.count, config.patch_outputs()});
   ops.noise(draw, geometry, own.first, own.count, x.f32());
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    transformer.forward(pass, steps_[i].timestep, *video.context, *cache_, *group_, x.f32(),
+    transformer.forward(work.pass, steps_[i].timestep, *video.context, *cache_, *group_, x.f32(),
                         flow.f32());
     ++video.report.passes;
     ops.flow_to_x0({geometry, own.count, steps_[i].sigma, x.f32(), flow.f32(), x.f32()});
@@ -249,57 +285,60 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
     ops.noise(draw, geometry, own.first, own.count, flow.f32());
     ops.renoise({x.size(), steps_[i + 1].sigma, x.f32(), flow.f32(), x.f32()});
   }
-  ops.memory().wait();
-  video.report.denoise += seconds_since(start);
+  settle();
+  chunk.denoise = seconds_since(start);
+  video.report.denoise += chunk.denoise;
   // The frames come before the refresh: they are what somebody waits for.
-  deliver(video, span, pass, x);
-  if (span.first_frame + span.frames == video.request.latent_frames) return;
-  start = Clock::now();
-  transformer.forward(pass, settings_.context_noise, *video.context, *cache_, *group_, x.f32(),
-                      nullptr);
-  ++video.report.passes;
-  ops.memory().wait();
-  video.report.refresh += seconds_since(start);
+  const double decode_before = video.report.decode;
+  deliver(video, span, work);
+  chunk.decode = video.report.decode - decode_before;
+  const bool more = span.first_frame + span.frames < video.request.latent_frames;
+  if (more) {
+    start = Clock::now();
+    transformer.forward(work.pass, settings_.context_noise, *video.context, *cache_, *group_,
+                        x.f32(), nullptr);
+    ++video.report.passes;
+    settle();
+    chunk.refresh = seconds_since(start);
+    video.report.refresh += chunk.refresh;
+  }
+  chunk.exchange = transformer.exchange_seconds() - exchange_before;
+  video.report.chunks.push_back(chunk);
 }
 
-void Rollout::deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const Tensor& tokens) {
+void Rollout::deliver(Video& video, const ChunkSpan& span, const Workspace& work) {
   const TransformerConfig& config = model_->transformer().config();
   const PatchGeometry geometry = video.geometry(span, config);
-  const std::int64_t all_tokens = pass.place().tokens();
+  const std::int64_t all_tokens = work.pass.place().tokens();
   const bool root = group_->rank() == 0;
   std::vector<std::int64_t> bytes;
   for (int r = 0; r < group_->size(); ++r) {
-    bytes.push_back(pass.layout().part(r).count * config.patch_inputs() *
+    bytes.push_back(work.pass.layout().part(r).count * config.patch_inputs() *
                     static_cast<std::int64_t>(sizeof(float)));
   }
   Tensor gathered(ElementType::f32, {root ? all_tokens : 0, config.patch_inputs()});
-  group_->gather(model_->ops().downloaded(tokens.view()).data(), gathered.data(), bytes, 0);
+  group_->gather(model_->ops().downloaded(work.x.view()).data(), gathered.data(), bytes, 0);
   const auto waiting = Clock::now();
-  std::exception_ptr problem;
-  if (root) {
-    try {
-      const auto start = Clock::now();
-      Tensor chunk(ElementType::f32, {config.in_channels, span.frames, video.request.latent_height,
-                                      video.request.latent_width});
-      model_->ops().on_host().unpatchify({geometry, 0, all_tokens, gathered.f32(), chunk.f32()});
-      video.sink->latents(span, chunk.view());
-      if (settings_.decode) {
-        model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-          Tensor rgb = model_->ops().tensor(ElementType::u8, {frames.shape[0], frames.shape[1],
-                                                              frames.shape[2], frames.shape[3]});
-          model_->ops().frames_to_rgb8(frames, rgb.view());
-          rgb = std::move(rgb).moved_to(host_memory());
-          video.sink->frames(rgb.view());
-        });
-      }
-      video.report.decode += seconds_since(start);
-      if (!video.first_frame_seen) video.report.first_frame = seconds_since(video.start);
-      video.first_frame_seen = true;
-    } catch (...) {
-      problem = std::current_exception();
+  together([&] {
+    if (!root) return;
+    const auto start = Clock::now();
+    Tensor chunk(ElementType::f32, {config.in_channels, span.frames, video.request.latent_height,
+                                    video.request.latent_width});
+    model_->ops().on_host().unpatchify({geometry, 0, all_tokens, gathered.f32(), chunk.f32()});
+    video.sink->latents(span, chunk.view());
+    if (settings_.decode) {
+      model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
+        Tensor rgb = model_->ops().tensor(
+            ElementType::u8, {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
+        model_->ops().frames_to_rgb8(frames, rgb.view());
+        rgb = std::move(rgb).moved_to(host_memory());
+        video.sink->frames(rgb.view());
+      });
     }
-  }
-  agree_or_abandon(problem);
+    video.report.decode += seconds_since(start);
+    if (!video.first_frame_seen) video.report.first_frame = seconds_since(video.start);
+    video.first_frame_seen = true;
+  });
   if (!root) video.report.group_wait += seconds_since(waiting);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,14 @@ class VideoSink {
   virtual void frames(ConstView rgb) = 0;
 };
 
+/// Where the time of one generated chunk went, seconds on this rank.
+struct ChunkReport {
+  ChunkSpan span;
+  std::int64_t keys = 0;  ///< tokens that its queries see, its own included
+  double denoise = 0, refresh = 0, decode = 0;
+  double exchange = 0;  ///< of denoise and refresh
+};
+
 /// Where the time of one video went, seconds on this rank; counts are exact.
 struct VideoReport {
   double text = 0, prefill = 0, denoise = 0, refresh = 0, exchange = 0, decode = 0, total = 0;
@@ -70,11 +79,12 @@ struct VideoReport {
   std::int64_t kv_bytes = 0, context_bytes = 0, chunk_bytes = 0, vae_cache_bytes = 0;
   std::int64_t exchanged_bytes = 0;    ///< sent by this rank in exchanges
   std::vector<std::string> truncated;  ///< prompts that were longer than the text length (rank 0)
+  std::vector<ChunkReport> chunks;     ///< that were generated, in order
 };
 
-/// A video that the whole group gave up together, with rank 0's reason (other ranks know only that
-/// there is one). The group is in step and can make the next video; any other exception leaves it
-/// out of step.
+/// A video that the whole group gave up together; rank 0 has the reason of the first rank that had
+/// one (other ranks know only that there is one). The group is in step and can make the next video;
+/// any other exception leaves it out of step.
 class VideoFailed : public Error {
  public:
   using Error::Error;
@@ -83,10 +93,13 @@ class VideoFailed : public Error {
 /// Makes videos with one model on one job group. All ranks of the group call `make` together.
 class Rollout {
  public:
+  /// Prompts whose contexts a rank remembers.
+  static constexpr std::size_t kept_contexts = 4;
+
   Rollout(Model& model, Communicator& group, const RolloutSettings& settings);
 
   /// Makes one video; `sink` is used on rank 0 of the group only. Throws VideoFailed on all ranks
-  /// where the sink, the text encoder or the decoder failed on rank 0.
+  /// where the sink, the text encoder or the decoder failed on rank 0, or any rank had no room.
   VideoReport make(const VideoRequest& request, VideoSink* sink);
 
   /// Latent frames that the cache holds for a video of this length.
@@ -99,11 +112,22 @@ class Rollout {
     TextContext context;
     bool truncated = false;  ///< known on rank 0
   };
+  /// What passes over chunks of one length need; each chunk of that length uses it in turn.
+  struct Workspace {
+    ChunkPass pass;
+    Tensor x, flow;  // [own tokens, patch inputs], [own tokens, patch outputs], f32
+  };
   const TextContext& context_for(const std::string& prompt, VideoReport& report);
   void prepare_cache(const VideoRequest& request, const RankGrid& grid);
-  void prefill(Video& video, const ChunkSpan& span);
-  void denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, ChunkPass& pass);
-  void deliver(Video& video, const ChunkSpan& span, ChunkPass& pass, const Tensor& tokens);
+  void prepare_workspaces(const Video& video, const std::vector<ChunkSpan>& spans);
+  void prefill(Video& video, const ChunkSpan& span, Workspace& work);
+  void denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, Workspace& work);
+  void deliver(Video& video, const ChunkSpan& span, const Workspace& work);
+  /// Waits for the end of all passes so far.
+  void settle();
+  /// Does what may fail on one rank alone, on all; then all go on, or all give the video up.
+  template <class Work>
+  void together(Work&& work);
   void agree_or_abandon(const std::exception_ptr& problem);
 
   Model* model_;
@@ -112,6 +136,8 @@ class Rollout {
   std::vector<DenoisingStep> steps_;
   std::optional<KvCache> cache_;
   std::int64_t cache_tokens_ = 0, cache_sink_ = 0;
+  std::map<std::int64_t, Workspace> workspaces_;  // by the chunk's latent frames
+  std::int64_t rows_ = 0, columns_ = 0;           // tokens of a frame, of those
   /// The contexts of the last prompts, newest first; every rank of the group keeps the same ones.
   std::list<KeptContext> contexts_;
 };

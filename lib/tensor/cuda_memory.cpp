@@ -49,6 +49,11 @@ class CudaMemory final : public Memory {
     check(cudaMemcpy(host, source, bytes, cudaMemcpyDeviceToHost), "a copy from the GPU");
   }
   void wait() override { check(cudaDeviceSynchronize(), "work on the GPU"); }
+  bool idle() override {
+    const cudaError_t state = cudaStreamQuery(nullptr);
+    if (state != cudaErrorNotReady) check(state, "work on the GPU");
+    return state == cudaSuccess;
+  }
   std::size_t bytes_in_use() const override { return in_use_; }
   std::size_t peak_bytes() const override { return peak_; }
 
@@ -71,6 +76,18 @@ class CudaMemory final : public Memory {
 Memory& cuda_memory(int rank_on_node) {
   static CudaMemory memory(rank_on_node);
   return memory;
+}
+
+Gpu cuda_gpu() {
+  int device = 0;
+  check(cudaGetDevice(&device), "asking for the GPU in use");
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, device), "asking what the GPU is");
+  Gpu gpu{properties.name, "GPU-"};
+  check(cudaMemGetInfo(&gpu.free_bytes, &gpu.bytes), "asking for the GPU's memory");
+  for (const char byte : properties.uuid.bytes)
+    gpu.id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return gpu;
 }
 
 }  // namespace causeway

@@ -9,4 +9,9 @@ Memory& cuda_memory(int) {
        "device: cpu, or build where there is a CUDA toolkit");
 }
 
+Gpu cuda_gpu() {
+  expects(false, "a GPU is asked for after its memory");
+  return {};
+}
+
 }  // namespace causeway

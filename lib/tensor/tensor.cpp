@@ -40,6 +40,7 @@ class HostMemory final : public Memory {
     std::memcpy(host, source, bytes);
   }
   void wait() override {}
+  bool idle() override { return true; }
   std::size_t bytes_in_use() const override { return in_use_.load(); }
   std::size_t peak_bytes() const override { return peak_.load(); }
 

@@ -29,6 +29,8 @@ class Memory {
   /// Returns when all that was asked of this device has been done; throws Error(device) if any of
   /// it failed.
   virtual void wait() = 0;
+  /// Whether it has been done by now; throws as wait() does.
+  virtual bool idle() = 0;
   virtual std::size_t bytes_in_use() const = 0;
   virtual std::size_t peak_bytes() const = 0;
 };

@@ -27,7 +27,9 @@ class CommandLine(unittest.TestCase):
     def test_help_is_there_for_the_program_and_for_each_command(self):
         for arguments, words in (
             (["--help"], ["generate", "inspect", "--version", "Exit codes"]),
-            (["generate", "--help"], ["CONFIG", "--prompts", "--out", "--set", "--limit", "--dry-run", "--print-config"]),
+            (["generate", "--help"], ["CONFIG", "--prompts", "--out", "--set", "--limit", "--dry-run", "--print-config",
+                                    "--show-placement"]),
+            (["bench", "--help"], ["CONFIG", "--videos", "--json", "--set", "--show-placement"]),
             (["inspect", "--help"], ["PATH", "--json"]),
         ):
             answer = run(*arguments)
@@ -43,6 +45,9 @@ class CommandLine(unittest.TestCase):
             (["generate", "a.yaml", "b.yaml"], "2 configuration files"),
             (["generate", "--no-such-option"], "causeway generate --help"),
             (["generate", "a.yaml", "--limit", "many"], "--limit is 'many'"),
+            (["bench"], "no configuration file; try causeway bench --help"),
+            (["bench", "a.yaml", "--videos", "0"], "--videos is '0'"),
+            (["bench", "--no-such-option"], "causeway bench --help"),
             (["inspect"], "causeway inspect --help"),
             (["inspect", "--no-such-option"], "causeway inspect --help"),
         ):

@@ -76,6 +76,11 @@ TEST(Communicator, TextsOfDifferentLengthAreBroadcastAndGathered) {
   } else {
     EXPECT_TRUE(texts.empty());
   }
+  const auto everywhere =
+      world.all_gather(std::string(static_cast<std::size_t>(2 * (world.rank() % 3)), 'y'));
+  ASSERT_EQ(everywhere.size(), static_cast<std::size_t>(world.size()));
+  for (std::size_t r = 0; r < everywhere.size(); ++r)
+    EXPECT_EQ(everywhere[r], std::string(2 * (r % 3), 'y'));
 }
 
 TEST(Communicator, OneRankThatDisagreesIsHeardByAll) {

@@ -4,10 +4,12 @@
 
 #include <cstring>
 
+#include "comm/device_comm.hpp"
 #include "rollout/rollout_cases.hpp"
 #include "support/compare.hpp"
 #include "support/device_on_host/device_on_host.hpp"
 #include "support/mpi_test_main.hpp"
+#include "support/nccl_on_host/nccl_on_host.hpp"
 
 namespace causeway::testing {
 namespace {
@@ -40,6 +42,12 @@ class DeviceRollout : public ::testing::TestWithParam<ElementType> {
   void SetUp() override {
     if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
   }
+  /// The group whose exchanges move the device's memory, by NCCL's code or by way of the host.
+  std::unique_ptr<Communicator> devices(bool nccl) {
+    Memory& memory = device_on_host()->memory();
+    return nccl ? nccl_on_host(process(), memory)
+                : make_staged_communicator(process().split(0), memory);
+  }
   std::unique_ptr<Communicator> group_ = process().split(0);
 };
 INSTANTIATE_TEST_SUITE_P(Types, DeviceRollout,
@@ -50,7 +58,7 @@ TEST_P(DeviceRollout, AVideoIsThatOfTheCpuBackend) {
   RolloutSettings settings;
   settings.denoising_steps = {1000, 500};
   const auto wanted = small_request(3);
-  const Recorder device = make(*device_on_host(), GetParam(), *group_, wanted, settings);
+  const Recorder device = make(*device_on_host(), GetParam(), *devices(false), wanted, settings);
   const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
   if (group_->rank() != 0) return;
   const bool exact = GetParam() == ElementType::f32;
@@ -66,12 +74,15 @@ TEST_P(DeviceRollout, AGroupGivesTheBitsOfOneRankAlsoWhereTheWindowRolls) {
   settings.window_frames = 4;
   settings.sink_frames = 1;
   settings.decode = false;
-  const Recorder together =
-      make(*device_on_host(), GetParam(), *group_, small_request(9), settings);
+  std::vector<Recorder> together;
+  for (const bool nccl : {false, true}) {
+    together.push_back(
+        make(*device_on_host(), GetParam(), *devices(nccl), small_request(9), settings));
+  }
   if (group_->rank() != 0) return;
   const auto alone = make_solo_communicator();
   const Recorder one = make(*device_on_host(), GetParam(), *alone, small_request(9), settings);
-  EXPECT_EQ(together.latent, one.latent);
+  for (const Recorder& ours : together) EXPECT_EQ(ours.latent, one.latent);
 }
 
 TEST_P(DeviceRollout, AVideoGoesOnFromGivenLatents) {
@@ -82,12 +93,63 @@ TEST_P(DeviceRollout, AVideoGoesOnFromGivenLatents) {
   const std::vector<float> given = random_normal(16 * 3 * 4 * 6, 5);
   wanted.initial_frames = 3;
   wanted.initial_latents = given.data();
-  const Recorder device = make(*device_on_host(), GetParam(), *group_, wanted, settings);
+  const Recorder device = make(*device_on_host(), GetParam(), *devices(false), wanted, settings);
   const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
   if (group_->rank() != 0) return;
   ASSERT_EQ(device.latent.size(), host.latent.size());
   EXPECT_EQ(std::memcmp(device.latent.data(), given.data(), given.size() * sizeof(float)), 0);
   EXPECT_LT(relative_l2(device.latent, host.latent), GetParam() == ElementType::f32 ? 2e-5 : 2e-2);
+}
+
+TEST_P(DeviceRollout, ARankWithoutRoomFailsTheVideoOnAllAndTheNextOneIsMade) {
+  RolloutSettings settings;
+  settings.denoising_steps = {1000};
+  settings.decode = false;
+  const auto group = devices(false);
+  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
+  model.transformer();
+  Rollout rollout(model, *group, settings);
+  {  // What the model keeps for ever comes first.
+    Recorder nowhere;
+    Rollout(model, *group, settings)
+        .make(small_request(3), group->rank() == 0 ? &nowhere : nullptr);
+  }
+  Memory& memory = device_on_host()->memory();
+  const std::size_t before = memory.bytes_in_use();
+  const bool last = group->rank() == group->size() - 1;
+  Recorder recorder;
+  VideoSink* sink = group->rank() == 0 ? &recorder : nullptr;
+  const auto made = [&] {
+    try {
+      rollout.make(small_request(3), sink);
+    } catch (const VideoFailed& error) {
+      EXPECT_EQ(error.code(), ExitCode::device);
+      if (sink != nullptr) {
+        EXPECT_NE(std::string(error.what()).find("has no"), std::string::npos) << error.what();
+      }
+      return false;
+    }
+    return true;
+  };
+  // Room for more and more: it runs out in the cache, the passes' buffers, the prompt's context.
+  int failures = 0;
+  for (std::size_t room = 1; failures < 1000; room += 4000, ++failures) {
+    if (last) limit_device_on_host(room);
+    const bool done = made();
+    limit_device_on_host(0);
+    if (done) break;
+  }
+  EXPECT_GE(failures, 3);
+  EXPECT_LT(failures, 1000);
+  // What a video leaves behind is the same as without failures before it.
+  const std::size_t held = memory.bytes_in_use() - before;
+  Rollout fresh(model, *group, settings);
+  const std::size_t again = memory.bytes_in_use();
+  fresh.make(small_request(3), sink);
+  EXPECT_EQ(memory.bytes_in_use() - again, held);
+  if (sink != nullptr) {
+    EXPECT_EQ(recorder.latent.size() % (16u * 3 * 4 * 6), 0u);
+  }
 }
 
 /// The device is lost when the first latents are out.

@@ -34,7 +34,8 @@ class ClosedMemory final : public Memory {
       if (taken - offset >= size) break;
       offset = taken + length;
     }
-    require(offset + size <= room, ExitCode::device, "the device has no {} bytes left", bytes);
+    require(offset + size <= room && in_use_ + bytes <= limit_, ExitCode::device,
+            "the device has no {} bytes left", bytes);
     taken_[offset] = size;
     in_use_ += bytes;
     peak_ = std::max(peak_, in_use_);
@@ -49,6 +50,8 @@ class ClosedMemory final : public Memory {
     std::memset(pointer, 0, bytes);
     close();
   }
+  void forget_peak() { peak_ = in_use_; }
+  void limit(std::size_t bytes) { limit_ = bytes; }
   bool is_host() const override { return false; }
   void copy_in(void* target, const void* host, std::size_t bytes) override {
     open();
@@ -61,6 +64,10 @@ class ClosedMemory final : public Memory {
     close();
   }
   void wait() override { require(!lost, ExitCode::device, "the device is lost"); }
+  bool idle() override {
+    wait();
+    return true;
+  }
   std::size_t bytes_in_use() const override { return in_use_; }
   std::size_t peak_bytes() const override { return peak_; }
 
@@ -68,7 +75,7 @@ class ClosedMemory final : public Memory {
   static constexpr std::size_t room = std::size_t{1} << 30;
   char* begin_;
   std::map<std::size_t, std::size_t> taken_;  // offset → length
-  std::size_t in_use_ = 0, peak_ = 0;
+  std::size_t in_use_ = 0, peak_ = 0, limit_ = room;
 };
 
 ClosedMemory& closed_memory() {
@@ -95,5 +102,12 @@ const Ops* device_on_host() {
 }
 
 void lose_device_on_host(bool now) { lost = now; }
+
+void forget_peak_of_device_on_host() { closed_memory().forget_peak(); }
+
+void limit_device_on_host(std::size_t more) {
+  ClosedMemory& memory = closed_memory();
+  memory.limit(more == 0 ? ~std::size_t{0} : memory.bytes_in_use() + more);
+}
 
 }  // namespace causeway::testing

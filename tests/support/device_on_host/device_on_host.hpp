@@ -1,6 +1,8 @@
 // A device without a GPU: the CUDA kernels on the host, over memory that only they may touch.
 #pragma once
 
+#include <cstddef>
+
 #include "ops/ops.hpp"
 
 namespace causeway::testing {
@@ -12,5 +14,11 @@ const Ops* device_on_host();
 
 /// From now on its kernels fail and waiting for it throws, as after an illegal access on a GPU.
 void lose_device_on_host(bool now);
+
+/// From now on it has room for so many bytes more than it holds now; 0: as many as it ever had.
+void limit_device_on_host(std::size_t more);
+
+/// Its peak becomes what it holds now.
+void forget_peak_of_device_on_host();
 
 }  // namespace causeway::testing

@@ -1,0 +1,84 @@
+// Which rank works where, and how the devices of a job group reach each other.
+#include "batch/placement.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "batch/shared_parts.hpp"
+#include "comm/device_comm.hpp"
+#include "tensor/tensor.hpp"
+
+namespace causeway {
+namespace {
+
+constexpr auto visit_parts = [](auto& place, auto&& visit) {
+  visit("rank", place.rank);
+  visit("group", place.group);
+  visit("rank_in_group", place.rank_in_group);
+  visit("threads", place.threads);
+  visit("host", place.host);
+  visit("device", place.device);
+  visit("device_id", place.device_id);
+  visit("device_bytes", place.device_bytes);
+  visit("device_free", place.device_free);
+};
+
+std::string device_text(const Place& place) {
+  if (place.device_id.empty()) return place.device;
+  return fmt::format("{}, {}, {}", place.device, gibibytes(place.device_bytes), place.device_id);
+}
+
+}  // namespace
+
+std::string gibibytes(std::int64_t bytes) {
+  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0));
+}
+
+std::vector<Place> gather_places(Communicator& world, const Place& own) {
+  return share_parts(world, own, visit_parts);
+}
+
+std::string placement_table(const std::vector<Place>& places) {
+  std::size_t width = 4;
+  for (const Place& place : places) width = std::max(width, place.host.size());
+  std::string table =
+      fmt::format("rank  {:{}}  group  rank in group  threads  device\n", "host", width);
+  for (const Place& place : places) {
+    table += fmt::format("{:4}  {:{}}  {:5}  {:13}  {:7}  {}\n", place.rank, place.host, width,
+                         place.group, place.rank_in_group, place.threads, device_text(place));
+  }
+  return table;
+}
+
+void print_placement(const std::vector<Place>& places) {
+  fmt::print("{}", placement_table(places));
+  std::fflush(stdout);
+}
+
+ExchangeKind choose_exchange(ExchangeKind asked, const std::vector<Place>& group, bool have_nccl) {
+  if (asked == ExchangeKind::host) return asked;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (group[i].device_id != group[j].device_id) continue;
+      require(asked != ExchangeKind::nccl, ExitCode::device,
+              "parallel.exchange is nccl, but ranks {} and {} of a job group share {} on {} (NCCL "
+              "wants a GPU for every rank); start as many ranks on a node as it has GPUs, or use "
+              "exchange: host",
+              group[j].rank, group[i].rank, device_text(group[i]), group[i].host);
+      return ExchangeKind::host;
+    }
+  }
+  if (asked == ExchangeKind::nccl) return asked;
+  return have_nccl ? ExchangeKind::nccl : ExchangeKind::host;
+}
+
+std::unique_ptr<Communicator> connect(std::unique_ptr<Communicator> host,
+                                      const ParallelConfig& config,
+                                      const std::vector<Place>& places, Memory& memory) {
+  if (host->size() == 1 || memory.is_host()) return host;
+  if (choose_exchange(config.exchange, places, have_nccl()) == ExchangeKind::host)
+    return make_staged_communicator(std::move(host), memory);
+  return make_nccl_communicator(std::move(host), memory, config.patience);
+}
+
+}  // namespace causeway

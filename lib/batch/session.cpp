@@ -1,0 +1,113 @@
+// Opening devices, job groups and the model, all ranks together.
+#include "batch/session.hpp"
+
+#include <omp.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+
+#include "batch/agreement.hpp"
+#include "batch/config_printer.hpp"
+#include "batch/config_reader.hpp"
+#include "batch/group_runner.hpp"
+#include "tensor/cuda_memory.hpp"
+
+namespace causeway {
+namespace {
+
+/// Threads of this rank: as configured, else OMP_NUM_THREADS, else its share of the node's cores
+/// (no more than the launcher has bound it to).
+int choose_threads(const Config& config, const Process& process) {
+  if (config.parallel.threads > 0) return config.parallel.threads;
+  if (std::getenv("OMP_NUM_THREADS") != nullptr) return omp_get_max_threads();
+  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  int share = std::max(1, cores / process.ranks_on_node());
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    share = std::min(share, CPU_COUNT(&allowed));
+  return std::max(1, share);
+}
+
+}  // namespace
+
+SharedConfig share_config(Communicator& world, const std::function<Config()>& read) {
+  SharedConfig shared;
+  collectively(world, [&] {
+    if (world.rank() != 0) return;
+    shared.config = read();
+    shared.text = print_config(shared.config);
+  });
+  shared.text = world.broadcast(shared.text, 0);
+  if (world.rank() != 0) shared.config = parse_config({shared.text, "configuration of rank 0", {}});
+  return shared;
+}
+
+Session::Session(Process& process, const Config& config)
+    : process_(&process),
+      config_(&config),
+      group_size_(resolved_group_size(config, process.world().size())),
+      group_(process.split(process.world().rank() / group_size_)) {
+  Communicator& world = process.world();
+  collectively(world, [&] { open_device(); });
+  places_ = gather_places(world, place_);
+  std::vector<Place> own;
+  std::copy_if(places_.begin(), places_.end(), std::back_inserter(own),
+               [&](const Place& place) { return place.group == place_.group; });
+  collectively(world,
+               [&] { group_ = connect(std::move(group_), config.parallel, own, ops_->memory()); });
+}
+
+void Session::open_device() {
+  place_.rank = process_->world().rank();
+  place_.group = place_.rank / group_size_;
+  place_.rank_in_group = group_->rank();
+  place_.host = process_->host_name();
+  place_.threads = choose_threads(*config_, *process_);
+  omp_set_num_threads(place_.threads);
+  const bool cuda = config_->parallel.device == DeviceKind::cuda;
+  ops_.emplace(open_backend(cuda, process_->rank_on_node()));
+  if (!cuda) return;
+  const Gpu gpu = cuda_gpu();
+  place_.device = gpu.name;
+  place_.device_id = gpu.id;
+  place_.device_bytes = static_cast<std::int64_t>(gpu.bytes);
+}
+
+std::optional<MemoryPlan> Session::check_memory(LargestVideo largest) {
+  if (config_->parallel.device != DeviceKind::cuda) return std::nullopt;
+  Communicator& world = process_->world();
+  world.broadcast(&largest, sizeof largest, 0);
+  if (largest.frames == 0) return std::nullopt;
+  MemoryPlan own;
+  collectively(world, [&] {
+    const PlannedRun run{config_->model.path,           config_->model.transformer_file,
+                         config_->model.precision,      rollout_settings(*config_),
+                         config_->video.height,         config_->video.width,
+                         latent_frames(largest.frames), largest.goes_on};
+    own = plan_memory(run, *ops_, place_.rank_in_group, group_size_);
+    place_.device_free = static_cast<std::int64_t>(cuda_gpu().free_bytes);
+  });
+  places_ = gather_places(world, place_);  // what is free now that NCCL has taken its part
+  const auto plans = gather_plans(world, own);
+  collectively(world, [&] {
+    const auto problem = world.rank() == 0 ? memory_problem(places_, plans) : std::string();
+    require(problem.empty(), ExitCode::device, "{}", problem);
+  });
+  return plans.front();
+}
+
+void Session::open_model() {
+  model_ = std::make_unique<Model>(config_->model.path, config_->model.transformer_file,
+                                   config_->model.precision, *ops_);
+  if (group_->rank() == 0) model_->prepare_text();
+}
+
+void Session::load_model() {
+  model_->transformer();
+  if (group_->rank() == 0 && config_->encoding.save) model_->vae_decoder();
+}
+
+}  // namespace causeway

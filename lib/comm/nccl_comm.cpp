@@ -1,0 +1,211 @@
+// Exchanges from GPU to GPU by NCCL.
+#include <nccl.h>
+
+#include <chrono>
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "comm/device_comm.hpp"
+#include "core/clock.hpp"
+#include "tensor/tensor.hpp"
+
+namespace causeway {
+namespace {
+
+/// NCCL's own words for a result; `comm` may be null.
+std::string reason_of(ncclResult_t result, ncclComm_t comm) {
+  const char* last = ncclGetLastError(comm);
+  std::string text = ncclGetErrorString(result);
+  if (last != nullptr && *last != '\0') text += fmt::format(" ({})", last);
+  return text;
+}
+
+class NcclCommunicator final : public DeviceCommunicator {
+ public:
+  NcclCommunicator(std::unique_ptr<Communicator> host, Memory& memory, double patience_seconds)
+      : DeviceCommunicator(std::move(host), memory), patience_(patience_seconds) {
+    // In two steps: who cannot even begin must not let the others wait for it.
+    agree_on([&] { begin(unique_id()); });
+    agree_on([&] { settle("joining the job group"); });
+  }
+  ~NcclCommunicator() override {
+    if (comm_ == nullptr) return;
+    if (std::uncaught_exceptions() > 0) {  // the other ranks may never come to their ends
+      ncclCommAbort(comm_);
+      return;
+    }
+    const auto result = ncclCommFinalize(comm_);
+    if (is_begun(result) && settled() == ncclSuccess) {
+      ncclCommDestroy(comm_);
+    } else {
+      ncclCommAbort(comm_);
+    }
+  }
+
+  void finish() override {
+    if (comm_ == nullptr) return;
+    ncclResult_t state = ncclSuccess;
+    const bool arrived = wait_for([&] {
+      state = asked();
+      return state != ncclInProgress && (state != ncclSuccess || memory().idle());
+    });
+    if (!arrived) give_up("an exchange");
+    if (state != ncclSuccess) refuse(state, "an exchange");
+    since_finish_ = 0;
+  }
+
+ protected:
+  void do_exchange(const Exchange& plan, const void* send, void* receive) override {
+    expects(comm_ != nullptr, "no exchange after one that failed");
+    // A device takes only so many kernels ahead. A host that waits there for a rank that is gone
+    // would look after nothing any more, so it waits here, now and then, where it does.
+    if (++since_finish_ > most_ahead) finish();
+    begun(ncclGroupStart(), "ncclGroupStart");
+    ncclResult_t result = ncclSuccess;
+    const auto each = [&](const std::vector<std::int64_t>& bytes, auto&& call) {
+      for (int r = 0; r < size(); ++r) {
+        const auto at = static_cast<std::size_t>(r);
+        if (bytes[at] > 0 && is_begun(result)) result = call(at, r);
+      }
+    };
+    each(plan.send_bytes, [&](std::size_t at, int to) {
+      return ncclSend(static_cast<const char*>(send) + plan.send_offset[at],
+                      static_cast<std::size_t>(plan.send_bytes[at]), ncclUint8, to, comm_, nullptr);
+    });
+    each(plan.receive_bytes, [&](std::size_t at, int from) {
+      return ncclRecv(static_cast<char*>(receive) + plan.receive_offset[at],
+                      static_cast<std::size_t>(plan.receive_bytes[at]), ncclUint8, from, comm_,
+                      nullptr);
+    });
+    const ncclResult_t ended = ncclGroupEnd();  // a group that is left open could not be aborted
+    begun(result, "ncclSend or ncclRecv");
+    begun(ended, "ncclGroupEnd");
+    // The end only hands the work over to NCCL's thread: what follows on the stream must not
+    // overtake it.
+    settle("an exchange");
+  }
+
+ private:
+  /// Rank 0's id for a new communicator, at all ranks.
+  ncclUniqueId unique_id() {
+    struct {
+      ncclUniqueId id = {};
+      std::int64_t result = ncclSuccess;
+    } drawn;
+    if (rank() == 0) drawn.result = ncclGetUniqueId(&drawn.id);
+    broadcast(&drawn, sizeof drawn, 0);
+    begun(static_cast<ncclResult_t>(drawn.result), "ncclGetUniqueId");
+    return drawn.id;
+  }
+
+  void begin(const ncclUniqueId& id) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    begun(ncclCommInitRankConfig(&comm_, size(), id, rank(), &config), "ncclCommInitRankConfig");
+  }
+
+  /// Does `work` on all ranks; then all go on, or all throw the first rank's reason.
+  template <class Work>
+  void agree_on(Work&& work) {
+    std::string problem;
+    try {
+      work();
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+    const auto problems = host().gather(problem, 0);
+    problem.clear();
+    for (std::size_t r = 0; r < problems.size() && problem.empty(); ++r) {
+      if (!problems[r].empty()) problem = fmt::format("rank {}: {}", r, problems[r]);
+    }
+    problem = host().broadcast(problem, 0);
+    if (problem.empty()) return;
+    abandon();
+    fail(ExitCode::communication,
+         "NCCL could not connect the {} ranks of a job group: {}; NCCL_DEBUG=INFO shows what it "
+         "tried, and parallel.exchange: host does without NCCL",
+         size(), problem);
+  }
+
+  /// Looks until `done`, or until the patience is over (false).
+  template <class Done>
+  bool wait_for(Done&& done) const {
+    constexpr int looks_without_sleep = 2000;  // an exchange is handed over within microseconds
+    const auto start = Clock::now();
+    for (int look = 0;; ++look) {
+      if (done()) return true;
+      if (look < looks_without_sleep) continue;
+      if (seconds_since(start) > patience_) return false;
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+
+  ncclResult_t asked() const {
+    ncclResult_t state = ncclSuccess;
+    const ncclResult_t result = ncclCommGetAsyncError(comm_, &state);
+    return result == ncclSuccess ? state : result;
+  }
+
+  /// The communicator's state when what was begun last has settled; ncclInProgress if it never did.
+  ncclResult_t settled() const {
+    ncclResult_t state = ncclInProgress;
+    wait_for([&] {
+      state = asked();
+      return state != ncclInProgress;
+    });
+    return state;
+  }
+
+  /// Calls return at once, and may say so.
+  static bool is_begun(ncclResult_t result) {
+    return result == ncclSuccess || result == ncclInProgress;
+  }
+  void begun(ncclResult_t result, const char* what) {
+    if (!is_begun(result)) refuse(result, what);
+  }
+  /// Waits for the end of what was begun last.
+  void settle(const char* what) {
+    const ncclResult_t state = settled();
+    if (state == ncclInProgress) give_up(what);
+    if (state != ncclSuccess) refuse(state, what);
+  }
+
+  [[noreturn]] void refuse(ncclResult_t result, const char* what) {
+    const std::string reason = reason_of(result, comm_);
+    abandon();
+    fail(ExitCode::communication,
+         "NCCL: {} failed on rank {} of {}: {}; see the messages of the other ranks, and "
+         "NCCL_DEBUG=INFO",
+         what, rank(), size(), reason);
+  }
+
+  [[noreturn]] void give_up(const char* what) {
+    abandon();
+    fail(ExitCode::communication,
+         "NCCL: {} on rank {} of {} had no end for {:g} s (another rank of the job group has "
+         "failed or hangs); see its messages, or raise parallel.patience",
+         what, rank(), size(), patience_);
+  }
+
+  void abandon() {
+    if (comm_ != nullptr) ncclCommAbort(std::exchange(comm_, nullptr));
+  }
+
+  static constexpr int most_ahead = 16;  // exchanges; two a layer, some twenty kernels each
+
+  ncclComm_t comm_ = nullptr;
+  double patience_;
+  int since_finish_ = 0;
+};
+
+}  // namespace
+
+bool have_nccl() { return true; }
+
+std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host,
+                                                     Memory& memory, double patience_seconds) {
+  return std::make_unique<NcclCommunicator>(std::move(host), memory, patience_seconds);
+}
+
+}  // namespace causeway
