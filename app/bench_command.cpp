@@ -1,10 +1,10 @@
 // `causeway bench`: a configuration's videos for their times alone.
-#include <boost/program_options.hpp>
 #include <iostream>
 
 #include "batch/agreement.hpp"
 #include "batch/bench.hpp"
 #include "options.hpp"
+#include "parsing.hpp"
 
 namespace causeway {
 namespace {
@@ -39,32 +39,18 @@ po::options_description described() {
 }
 
 Request read_arguments(const Arguments& arguments) {
-  po::options_description all = described();
-  all.add_options()("config", po::value<std::vector<std::string>>());
-  po::positional_options_description positional;
-  positional.add("config", -1);
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    fail(ExitCode::usage, "{}; try causeway bench --help", error.what());
-  }
+  const po::variables_map values = parse(arguments, described(), "config", "bench");
   Request request;
   request.help = values.count("help") != 0;
   if (request.help) return request;
   request.bench.show_placement = values.count("show-placement") != 0;
-  if (values.count("set") != 0)
-    request.bench.overrides.set = values["set"].as<std::vector<std::string>>();
+  request.bench.overrides.set = values_of(values, "set");
   if (values.count("json") != 0) request.bench.json_file = values["json"].as<std::string>();
   if (values.count("videos") != 0) {
     request.bench.videos = static_cast<int>(
         whole_number("--videos", values["videos"].as<std::string>(), 1, 1'000'000));
   }
-  request.bench.config_file =
-      only_config(values.count("config") != 0 ? values["config"].as<std::vector<std::string>>()
-                                              : std::vector<std::string>(),
-                  "bench");
+  request.bench.config_file = only_config(values_of(values, "config"), "bench");
   return request;
 }
 

@@ -1,5 +1,4 @@
 // `causeway generate`: the main job.
-#include <boost/program_options.hpp>
 #include <iostream>
 #include <limits>
 
@@ -7,6 +6,7 @@
 #include "batch/batch.hpp"
 #include "batch/config_printer.hpp"
 #include "options.hpp"
+#include "parsing.hpp"
 
 namespace causeway {
 namespace {
@@ -49,17 +49,7 @@ po::options_description described() {
 }
 
 Request read_arguments(const Arguments& arguments) {
-  po::options_description all = described();
-  all.add_options()("config", po::value<std::vector<std::string>>());
-  po::positional_options_description positional;
-  positional.add("config", -1);
-  po::variables_map values;
-  try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    fail(ExitCode::usage, "{}; try causeway generate --help", error.what());
-  }
+  const po::variables_map values = parse(arguments, described(), "config", "generate");
   Request request;
   request.help = values.count("help") != 0;
   request.print_config = values.count("print-config") != 0;
@@ -68,13 +58,11 @@ Request read_arguments(const Arguments& arguments) {
   if (values.count("prompts") != 0)
     request.batch.overrides.prompts = values["prompts"].as<std::string>();
   if (values.count("out") != 0) request.batch.overrides.output = values["out"].as<std::string>();
-  if (values.count("set") != 0)
-    request.batch.overrides.set = values["set"].as<std::vector<std::string>>();
+  request.batch.overrides.set = values_of(values, "set");
   if (values.count("limit") != 0)
     request.batch.limit = whole_number("--limit", values["limit"].as<std::string>(), 0,
                                        std::numeric_limits<std::size_t>::max());
-  const auto files = values.count("config") != 0 ? values["config"].as<std::vector<std::string>>()
-                                                 : std::vector<std::string>();
+  const auto files = values_of(values, "config");
   if (!files.empty() || !(request.help || request.print_config))
     request.batch.config_file = only_config(files, "generate");
   return request;
