@@ -48,8 +48,8 @@ double measure_peak(ElementType compute);
 #define CAUSEWAY_STRING_OF(word) #word
 #define CAUSEWAY_STRING(macro) CAUSEWAY_STRING_OF(macro)
 
-/// Every member of the table after its name and native_bf16; convolutions stand in the backend's
-/// namespace or in the one around it.
+/// Every member of the table after its name and properties, of a backend that has nothing to choose
+/// from; convolutions stand in the backend's namespace or in the one around it.
 #define CAUSEWAY_ALL_KERNELS                                                                      \
   .linear_packed_bytes = linear_packed_bytes, .linear_pack = linear_pack, .linear = linear,       \
   .linear_stored_workspace = linear_stored_workspace, .linear_stored = linear_stored,             \
@@ -62,4 +62,5 @@ double measure_peak(ElementType compute);
   .conv_bytes = conv_bytes, .upsample_nearest_2x = upsample_nearest_2x,                           \
   .interleave_time = interleave_time, .to_channels_last = to_channels_last,                       \
   .to_channels_first = to_channels_first, .frames_to_rgb8 = frames_to_rgb8,                       \
-  .rgb8_to_frames = rgb8_to_frames, .measure_peak = measure_peak
+  .rgb8_to_frames = rgb8_to_frames, .choices = [] { return std::string(); },                      \
+  .use_choices = [](const std::string&) {}, .measure_peak = measure_peak

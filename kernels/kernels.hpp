@@ -2,13 +2,14 @@
 //
 // Kernels take borrowed views and an opaque stream. They never throw or log, and never allocate,
 // save where a comment says so (a convolution makes its plan once, outside the loop). Row results
-// never depend on how many rows a call has: sums run in an order fixed by the row's own shape (law
-// of distribution).
+// of a `deterministic` backend never depend on how many rows a call has: sums run in an order fixed
+// by the row's own shape (law of distribution).
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "kernels/view.hpp"
 
@@ -32,7 +33,10 @@ struct LinearArgs {
   Activation activation = Activation::none;
   bool accumulate = false;      ///< add into y, which must be f32
   const float* gate = nullptr;  ///< [n] or null (ones); only with `accumulate`
-  View y;                       ///< [rows, n], f32 or bf16; last axis contiguous, row stride free
+  /// [rows, n] of type `compute` that may be written over, or null. With a gate, a backend whose
+  /// products end without one wants it; others let it be.
+  void* scratch = nullptr;
+  View y;  ///< [rows, n], f32 or bf16; last axis contiguous, row stride free
 };
 
 /// The same product with a weight as it lies in a checkpoint: converted and packed panel by panel.
@@ -212,6 +216,8 @@ struct ChannelArgs {
 struct Kernels {
   const char* name;  ///< e.g. "cpu-avx512bf16"
   bool native_bf16;  ///< bf16 products run on bf16 instructions
+  /// The bits of a row never depend on the other rows of a call.
+  bool deterministic;
 
   // Matrix products.
   std::size_t (*linear_packed_bytes)(std::int64_t n, std::int64_t k, ElementType compute);
@@ -270,6 +276,12 @@ struct Kernels {
   /// x/127.5 − 1: x u8 [t, h, w, 3] → y f32|bf16 [t, h, w, 3].
   Status (*rgb8_to_frames)(ConstView x, View y, Stream);
 
+  /// What this backend has found out about its own variants on this device, to be kept in a file
+  /// for the next run; empty where it has none to choose from. The first line names device and
+  /// library: `use_choices` takes nothing from another, nor lines that it cannot read.
+  std::string (*choices)();
+  void (*use_choices)(const std::string& text);
+
   /// Multiply-add throughput in FLOP/s of all threads of this process, registers only (a ceiling).
   double (*measure_peak)(ElementType compute);
 };
@@ -281,7 +293,11 @@ const Kernels* cpu_kernels();
 /// A CPU backend by name, or null if not built or not runnable here.
 const Kernels* cpu_kernels_named(const char* isa);
 
-/// The CUDA backend, or null when this build has none.
-const Kernels* cuda_kernels();
+/// The CUDA backend, or null when this build has none. Where it need not be deterministic, NVIDIA's
+/// libraries do what they do faster than the plain kernels.
+const Kernels* cuda_kernels(bool deterministic);
+
+/// Why those libraries cannot be used here, or null if they can.
+const char* cuda_libraries_problem();
 
 }  // namespace causeway::kernels

@@ -3,6 +3,7 @@
 
 namespace causeway::kernels {
 
-const Kernels* cuda_kernels() { return nullptr; }
+const Kernels* cuda_kernels(bool) { return nullptr; }
+const char* cuda_libraries_problem() { return "this build has no CUDA backend"; }
 
 }  // namespace causeway::kernels

@@ -10,6 +10,7 @@ constinit const Kernels table = {
 #else
     .native_bf16 = false,
 #endif
+    .deterministic = true,
     CAUSEWAY_ALL_KERNELS,
 };
 

@@ -6,6 +6,7 @@ namespace causeway::kernels::CAUSEWAY_DEVICE {
 constinit const Kernels table = {
     .name = CAUSEWAY_STRING(CAUSEWAY_DEVICE),
     .native_bf16 = false,
+    .deterministic = true,
     CAUSEWAY_ALL_KERNELS,
 };
 

@@ -55,7 +55,8 @@ struct ParallelConfig {
   int group_size = 1;  ///< ranks that make one video together; 0: all ranks of the job
   int threads = 0;     ///< per rank; 0: cores of the node / ranks on the node
   ExchangeKind exchange = ExchangeKind::automatic;  ///< between GPUs
-  double patience = 300;  ///< seconds for sixteen exchanges between the GPUs of a group
+  double patience = 300;       ///< seconds for sixteen exchanges between the GPUs of a group
+  bool deterministic = false;  ///< GPUs: the same bits on any number of ranks; CPUs: always
   bool operator==(const ParallelConfig&) const = default;
 };
 

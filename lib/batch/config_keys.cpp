@@ -196,6 +196,10 @@ void add_machine_keys(std::vector<ConfigKey>& keys) {
       "parallel.patience",
       "seconds that a GPU may take for sixteen exchanges of its group before the run ends",
       [](auto& c) -> auto& { return c.parallel.patience; }, 1, 86400));
+  keys.push_back(on_off(
+      "parallel.deterministic",
+      "GPUs: the same bits on any number of ranks, far slower (CPUs: always)",
+      [](auto& c) -> auto& { return c.parallel.deterministic; }));
 }
 
 void add_output_keys(std::vector<ConfigKey>& keys) {

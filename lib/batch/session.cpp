@@ -68,7 +68,7 @@ void Session::open_device() {
   place_.threads = choose_threads(*config_, *process_);
   omp_set_num_threads(place_.threads);
   const bool cuda = config_->parallel.device == DeviceKind::cuda;
-  ops_.emplace(open_backend(cuda, process_->rank_on_node()));
+  ops_.emplace(open_backend(cuda, process_->rank_on_node(), config_->parallel.deterministic));
   if (!cuda) return;
   const Gpu gpu = cuda_gpu();
   place_.device = gpu.name;

@@ -7,7 +7,7 @@
 
 namespace causeway {
 
-Ops open_backend(bool cuda, int rank_on_node) {
+Ops open_backend(bool cuda, int rank_on_node, bool deterministic) {
   // A GPU's host side computes small things on the CPU backend, so that one is looked at in any
   // case.
   const auto* host = kernels::cpu_kernels();
@@ -18,10 +18,16 @@ Ops open_backend(bool cuda, int rank_on_node) {
           wanted == nullptr ? "" : wanted);
   if (!cuda) return Ops(*host);
   Memory& memory = cuda_memory(rank_on_node);
-  const auto* kernels = kernels::cuda_kernels();
+  const auto* kernels = kernels::cuda_kernels(deterministic);
   require(kernels->measure_peak(ElementType::f32) > 0.0, ExitCode::device,
           "this GPU cannot run the kernels of this build (they are made for other GPUs: see "
           "causeway --version); build with -DCMAKE_CUDA_ARCHITECTURES=native");
+  const char* problem = deterministic ? nullptr : kernels::cuda_libraries_problem();
+  require(
+      problem == nullptr, ExitCode::device,
+      "matrix products on a GPU are cuBLASLt's, and it cannot be used ({}); put its folder into "
+      "LD_LIBRARY_PATH, or do without it, much slower (parallel.deterministic: true)",
+      problem == nullptr ? "" : problem);
   return Ops(*kernels, memory);
 }
 

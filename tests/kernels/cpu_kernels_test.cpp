@@ -56,7 +56,8 @@ TEST_F(CpuKernels, EveryTableIsFullAndNamed) {
     if (backend == nullptr) continue;
     EXPECT_EQ(std::string(backend->name), std::string("cpu-") + isa);
     EXPECT_EQ(backend->native_bf16, std::string(isa) == "avx512bf16");
-    // All members after `native_bf16` are pointers.
+    EXPECT_TRUE(backend->deterministic);
+    // All members after the properties are pointers.
     const auto* bytes = reinterpret_cast<const unsigned char*>(backend);
     std::size_t pointers = 0;
     for (std::size_t at = 2 * sizeof(void*); at < sizeof *backend; at += sizeof(void*)) {

@@ -1,0 +1,128 @@
+// cuBLASLt's functions, found in its library at their first call.
+//
+// A program that is linked to the library spends a good part of a second and 200 MB on it at every
+// start, on machines without a GPU too, and does not start where it is not installed.
+#include <cublasLt.h>
+#include <dlfcn.h>
+
+#include <string>
+
+#include "kernels/cuda_backend.hpp"
+
+namespace {
+
+struct OpenedLibrary {
+  void* handle = nullptr;
+  std::string problem;  ///< why there is none
+
+  OpenedLibrary() {
+    // The version whose header this file is compiled with: where the system looks for libraries,
+    // then where it was at the time of the build.
+    const std::string name = "libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR);
+    handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle != nullptr) return;
+    problem = dlerror();
+    handle = dlopen((CAUSEWAY_CUDA_LIBRARY_DIR "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
+  }
+};
+
+const OpenedLibrary& library() {
+  static const OpenedLibrary opened;
+  return opened;
+}
+
+template <auto function>
+auto find(const char* name) {
+  static const auto found =
+      library().handle == nullptr
+          ? nullptr
+          : reinterpret_cast<decltype(function)>(dlsym(library().handle, name));
+  return found;
+}
+
+template <auto function, class... Arguments>
+cublasStatus_t call(const char* name, Arguments... arguments) {
+  const auto found = find<function>(name);
+  return found == nullptr ? CUBLAS_STATUS_NOT_INITIALIZED : found(arguments...);
+}
+
+}  // namespace
+
+const char* causeway::kernels::cuda_libraries_problem() {
+  return library().handle == nullptr ? library().problem.c_str() : nullptr;
+}
+
+extern "C" {
+
+size_t cublasLtGetVersion() {
+  const auto found = find<&cublasLtGetVersion>("cublasLtGetVersion");
+  return found == nullptr ? 0 : found();
+}
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  return call<&cublasLtCreate>("cublasLtCreate", handle);
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+  return call<&cublasLtDestroy>("cublasLtDestroy", handle);
+}
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t compute,
+                                        cudaDataType_t scale) {
+  return call<&cublasLtMatmulDescCreate>("cublasLtMatmulDescCreate", product, compute, scale);
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
+  return call<&cublasLtMatmulDescDestroy>("cublasLtMatmulDescDestroy", product);
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
+                                              cublasLtMatmulDescAttributes_t what,
+                                              const void* value, size_t bytes) {
+  return call<&cublasLtMatmulDescSetAttribute>("cublasLtMatmulDescSetAttribute", product, what,
+                                               value, bytes);
+}
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
+                                          uint64_t rows, uint64_t columns, int64_t leading) {
+  return call<&cublasLtMatrixLayoutCreate>("cublasLtMatrixLayoutCreate", layout, type, rows,
+                                           columns, leading);
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+  return call<&cublasLtMatrixLayoutDestroy>("cublasLtMatrixLayoutDestroy", layout);
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  return call<&cublasLtMatmulPreferenceCreate>("cublasLtMatmulPreferenceCreate", preference);
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  return call<&cublasLtMatmulPreferenceDestroy>("cublasLtMatmulPreferenceDestroy", preference);
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t what,
+                                                    const void* value, size_t bytes) {
+  return call<&cublasLtMatmulPreferenceSetAttribute>("cublasLtMatmulPreferenceSetAttribute",
+                                                     preference, what, value, bytes);
+}
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t preference, int wanted,
+                                              cublasLtMatmulHeuristicResult_t results[],
+                                              int* found) {
+  return call<&cublasLtMatmulAlgoGetHeuristic>("cublasLtMatmulAlgoGetHeuristic", handle, product, a,
+                                               b, c, d, preference, wanted, results, found);
+}
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                       const cublasLtMatmulAlgo_t* algorithm,
+                                       cublasLtMatmulHeuristicResult_t* result) {
+  return call<&cublasLtMatmulAlgoCheck>("cublasLtMatmulAlgoCheck", handle, product, a, b, c, d,
+                                        algorithm, result);
+}
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
+                              const void* alpha, const void* a, cublasLtMatrixLayout_t a_layout,
+                              const void* b, cublasLtMatrixLayout_t b_layout, const void* beta,
+                              const void* c, cublasLtMatrixLayout_t c_layout, void* d,
+                              cublasLtMatrixLayout_t d_layout,
+                              const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t bytes,
+                              cudaStream_t stream) {
+  return call<&cublasLtMatmul>("cublasLtMatmul", handle, product, alpha, a, a_layout, b, b_layout,
+                               beta, c, c_layout, d, d_layout, algorithm, workspace, bytes, stream);
+}
+
+}  // extern "C"
