@@ -6,11 +6,11 @@
 namespace causeway::kernels {
 
 namespace cuda {
-/// Linear layers of `table` are those of cuBLASLt from now on.
-void use_cublaslt(Kernels& table);
+/// Linear layers of `backend` are those of cuBLASLt from now on.
+void use_cublaslt(Kernels& backend);
 }  // namespace cuda
 namespace cuda_on_host {
-void use_cublaslt(Kernels& table);
+void use_cublaslt(Kernels& backend);
 }
 
 #ifdef CAUSEWAY_DEVICE

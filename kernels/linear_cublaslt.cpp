@@ -68,11 +68,11 @@ Status linear_by_library(const LinearArgs& args, Stream stream) {
 
 }  // namespace
 
-void use_cublaslt(Kernels& table) {
-  table.deterministic = false;
-  table.linear = linear_by_library;
-  table.choices = cublaslt_choices;
-  table.use_choices = cublaslt_use_choices;
+void use_cublaslt(Kernels& backend) {
+  backend.deterministic = false;
+  backend.linear = linear_by_library;
+  backend.choices = cublaslt_choices;
+  backend.use_choices = cublaslt_use_choices;
 }
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE

@@ -46,6 +46,7 @@ DOORS = [
     ("xxHash", ["xxhash.h"], ["lib/model/checkpoint_hash.cpp"], "private"),
     ("nlohmann-json", ["nlohmann/*"], ["lib/*"], "private"),
     ("OpenMP", ["omp.h"], ["kernels/*", "lib/batch/session.cpp"], "private"),
+    ("libraries opened at run time", ["dlfcn.h"], ["kernels/*_loader.cpp"], "private"),
     ("vector instructions", ["*intrin.h", "arm_neon.h"], ["kernels/*"], "private"),
     ("libfmt", ["fmt/*"], ["app/*", "lib/*"], "anywhere"),
 ]

@@ -49,6 +49,17 @@ run_benchmarks() {
     # shellcheck disable=SC2086 # none or one option
     "$build/tests/bench/block_bench" --cuda $options
   done 2>&1 | tee "$folder/benchmarks.log"
+  "$build/tests/bench/clip_bench" --cuda 2>&1 | tee -a "$folder/benchmarks.log"
+}
+
+# The same shapes in PyTorch, where an interpreter has it (CAUSEWAY_TORCH_PYTHON, else python3).
+run_reference() {
+  local option
+  for option in "" "--compile"; do
+    # shellcheck disable=SC2086 # none or one option
+    timeout 120 "${CAUSEWAY_TORCH_PYTHON:-python3}" scripts/gpu_reference.py $option ||
+      echo "no figures of PyTorch${option:+ ($option)}"
+  done 2>&1 | tee "$folder/reference.log"
 }
 
 if ! command -v nvidia-smi >/dev/null || ! nvidia-smi >"$folder/gpu.txt" 2>&1; then
@@ -68,4 +79,6 @@ step "sanitizer"
 if command -v compute-sanitizer >/dev/null; then run_sanitizer; else echo "compute-sanitizer is not installed"; fi
 step "benchmarks"
 run_benchmarks
+step "the same in PyTorch"
+run_reference
 step "done; logs in $folder"

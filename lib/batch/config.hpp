@@ -20,12 +20,16 @@ constexpr const char* name_of(DeviceKind device) {
 /// How the devices of a job group reach each other.
 enum class ExchangeKind { automatic, host, nccl };
 
+/// Where the text encoder's matrices are: see lib/model's TextWeights.
+enum class TextWeightsKind { automatic, streamed, resident };
+
 /// Paths in every section are absolute once they were read.
 struct ModelConfig {
   std::string path;  ///< folder of the checkpoint
   std::string
       transformer_file;  ///< transformer weights from elsewhere (a Self-Forcing .pt); empty: none
-  ElementType precision = ElementType::bf16;  ///< bf16, or f32 (written "fp32")
+  ElementType precision = ElementType::bf16;                  ///< bf16, or f32 (written "fp32")
+  TextWeightsKind text_weights = TextWeightsKind::automatic;  ///< resident where GPUs have room
   bool operator==(const ModelConfig&) const = default;
 };
 

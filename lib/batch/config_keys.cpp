@@ -119,6 +119,14 @@ void add_batch_keys(std::vector<ConfigKey>& keys) {
                                      "bf16 or fp32: of weights and matrix products",
                                      [](auto& c) -> auto& { return c.model.precision; },
                                      {{"bf16", ElementType::bf16}, {"fp32", ElementType::f32}}));
+  keys.push_back(
+      choice<TextWeightsKind>("model.text_weights",
+                              "of the text encoder: auto, streamed from the file at every "
+                              "prompt, or resident; auto: resident on GPUs with room",
+                              [](auto& c) -> auto& { return c.model.text_weights; },
+                              {{"auto", TextWeightsKind::automatic},
+                               {"streamed", TextWeightsKind::streamed},
+                               {"resident", TextWeightsKind::resident}}));
   keys.push_back(path_key(
       "prompts", "prompt list: a .txt, .jsonl or .csv file; required",
       [](auto& c) -> auto& { return c.prompts; }, true));

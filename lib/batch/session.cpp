@@ -60,6 +60,14 @@ Session::Session(Process& process, const Config& config)
                [&] { group_ = connect(std::move(group_), config.parallel, own, ops_->memory()); });
 }
 
+Session::~Session() {
+  if (!ops_ || process_->rank_on_node() != 0) return;
+  try {
+    keep_choices(*ops_);
+  } catch (const std::exception&) {  // out of memory, say: nothing that this run has made is lost
+  }
+}
+
 void Session::open_device() {
   place_.rank = process_->world().rank();
   place_.group = place_.rank / group_size_;
@@ -77,21 +85,24 @@ void Session::open_device() {
 }
 
 std::optional<MemoryPlan> Session::check_memory(LargestVideo largest) {
-  if (config_->parallel.device != DeviceKind::cuda) return std::nullopt;
+  if (config_->parallel.device != DeviceKind::cuda) {
+    if (config_->model.text_weights == TextWeightsKind::resident)
+      text_weights_ = TextWeights::resident;
+    return std::nullopt;
+  }
   Communicator& world = process_->world();
   world.broadcast(&largest, sizeof largest, 0);
   if (largest.frames == 0) return std::nullopt;
-  MemoryPlan own;
-  collectively(world, [&] {
-    const PlannedRun run{config_->model.path,           config_->model.transformer_file,
-                         config_->model.precision,      rollout_settings(*config_),
-                         config_->video.height,         config_->video.width,
-                         latent_frames(largest.frames), largest.goes_on};
-    own = plan_memory(run, *ops_, place_.rank_in_group, group_size_);
-    place_.device_free = static_cast<std::int64_t>(cuda_gpu().free_bytes);
-  });
+  collectively(world,
+               [&] { place_.device_free = static_cast<std::int64_t>(cuda_gpu().free_bytes); });
   places_ = gather_places(world, place_);  // what is free now that NCCL has taken its part
-  const auto plans = gather_plans(world, own);
+  const TextWeightsKind asked = config_->model.text_weights;
+  if (asked != TextWeightsKind::streamed) text_weights_ = TextWeights::resident;
+  auto plans = plans_with(text_weights_, largest);
+  if (asked == TextWeightsKind::automatic && !memory_problem(places_, plans).empty()) {
+    text_weights_ = TextWeights::streamed;
+    plans = plans_with(text_weights_, largest);
+  }
   collectively(world, [&] {
     const auto problem = world.rank() == 0 ? memory_problem(places_, plans) : std::string();
     require(problem.empty(), ExitCode::device, "{}", problem);
@@ -99,10 +110,27 @@ std::optional<MemoryPlan> Session::check_memory(LargestVideo largest) {
   return plans.front();
 }
 
+std::vector<MemoryPlan> Session::plans_with(TextWeights text_weights, LargestVideo largest) {
+  MemoryPlan own;
+  collectively(process_->world(), [&] {
+    const PlannedRun run{config_->model.path,
+                         config_->model.transformer_file,
+                         config_->model.precision,
+                         rollout_settings(*config_),
+                         config_->video.height,
+                         config_->video.width,
+                         latent_frames(largest.frames),
+                         largest.goes_on,
+                         text_weights};
+    own = plan_memory(run, *ops_, place_.rank_in_group, group_size_);
+  });
+  return gather_plans(process_->world(), own);
+}
+
 void Session::open_model() {
   model_ = std::make_unique<Model>(config_->model.path, config_->model.transformer_file,
                                    config_->model.precision, *ops_);
-  if (group_->rank() == 0) model_->prepare_text();
+  if (group_->rank() == 0) model_->prepare_text(text_weights_);
 }
 
 void Session::load_model() {

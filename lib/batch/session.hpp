@@ -38,6 +38,10 @@ class Session {
  public:
   /// Opens the rank's device and connects its job group; collective. Keeps references to both.
   Session(Process& process, const Config& config);
+  /// The first rank of a machine writes down what its backend found out about itself.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   Communicator& group() { return *group_; }
   const Communicator& group() const { return *group_; }
@@ -49,8 +53,9 @@ class Session {
   /// Of all ranks.
   const std::vector<Place>& places() const { return places_; }
 
-  /// Refuses what a GPU has no room for; collective. `largest` counts on rank 0. The plan of rank 0
-  /// where the device is a GPU and there is something to make.
+  /// Refuses what a GPU has no room for, and decides about the text encoder's weights; collective.
+  /// `largest` counts on rank 0. The plan of rank 0 where the device is a GPU and there is
+  /// something to make.
   std::optional<MemoryPlan> check_memory(LargestVideo largest);
 
   /// Opens the checkpoint; on the group's first rank the tokenizer and text encoder, too. Call it
@@ -63,6 +68,7 @@ class Session {
 
  private:
   void open_device();
+  std::vector<MemoryPlan> plans_with(TextWeights text_weights, LargestVideo largest);
 
   Process* process_;
   const Config* config_;
@@ -71,6 +77,7 @@ class Session {
   std::vector<Place> places_;
   std::optional<Ops> ops_;
   std::unique_ptr<Communicator> group_;
+  TextWeights text_weights_ = TextWeights::streamed;
   std::unique_ptr<Model> model_;
 };
 

@@ -70,7 +70,7 @@ VaeEncoder& Model::vae_encoder() {
   return *vae_encoder_;
 }
 
-void Model::prepare_text() {
+void Model::prepare_text(TextWeights weights) {
   if (text_encoder_) return;
   require(!folder_.tokenizer_folder.empty(), ExitCode::input,
           "checkpoint {} has no tokenizer (looked for a folder with tokenizer.json or "
@@ -91,7 +91,7 @@ void Model::prepare_text() {
           "different models",
           folder_.path, tokenizer->file(), tokenizer->vocabulary_size(), config.vocab);
   tokenizer_ = std::move(tokenizer);
-  text_encoder_ = std::make_unique<TextEncoder>(store, config, ops_, compute_);
+  text_encoder_ = std::make_unique<TextEncoder>(store, config, ops_, compute_, weights);
 }
 
 const EncodedPrompt& Model::encode_prompt(const std::string& prompt) {

@@ -53,8 +53,9 @@ class Model {
   Transformer& transformer();
   VaeDecoder& vae_decoder();
   VaeEncoder& vae_encoder();
-  /// Opens tokenizer and text encoder ahead of the first prompt.
-  void prepare_text();
+  /// Opens tokenizer and text encoder ahead of the first prompt; `weights` counts at the first
+  /// call.
+  void prepare_text(TextWeights weights = TextWeights::streamed);
   /// Cleans, tokenizes and encodes. The last prompts are remembered (256 MB of them), so that each
   /// distinct prompt is encoded once; the reference holds until the next call.
   const EncodedPrompt& encode_prompt(const std::string& prompt);

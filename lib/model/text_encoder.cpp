@@ -11,6 +11,11 @@
 namespace causeway {
 namespace {
 
+/// The matrices of a layer.
+constexpr const char* matrix_parts[] = {"attn.q.weight", "attn.k.weight",     "attn.v.weight",
+                                        "attn.o.weight", "ffn.gate.0.weight", "ffn.fc1.weight",
+                                        "ffn.fc2.weight"};
+
 std::string layer_name(std::int64_t layer, const char* part) {
   return fmt::format("blocks.{}.{}", layer, part);
 }
@@ -59,7 +64,7 @@ std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t bucket
 }
 
 TextEncoder::TextEncoder(const TensorStore& store, const TextEncoderConfig& config, const Ops& ops,
-                         ElementType compute)
+                         ElementType compute, TextWeights weights)
     : store_(&store), config_(config), ops_(&ops), compute_(compute) {
   const auto shapes = text_encoder_tensor_shapes(config);
   store.check_exactly(shapes);
@@ -76,6 +81,19 @@ TextEncoder::TextEncoder(const TensorStore& store, const TextEncoderConfig& conf
                                   .view())});
   }
   final_norm_ = load("norm.weight", {config.width});
+  if (weights == TextWeights::resident) keep_matrices();
+}
+
+void TextEncoder::keep_matrices() {
+  for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+    prefetch_layer(layer + 1);
+    for (const char* part : matrix_parts) {
+      const std::string name = layer_name(layer, part);
+      const ConstView shape = store_->find(name)->view;
+      const StoredWeight matrix(*store_, name, {shape.shape[0], shape.shape[1]});
+      matrices_.emplace(name, ops_->pack(matrix.view(), {}, compute_));
+    }
+  }
 }
 
 Tensor TextEncoder::encode(const std::vector<std::int32_t>& ids) const {
@@ -133,16 +151,19 @@ Tensor TextEncoder::relative_bias(const Layer& layer, std::int64_t tokens) const
 
 /// Has the next layer's matrices read from disk while this one computes.
 void TextEncoder::prefetch_layer(std::int64_t layer) const {
-  if (layer >= config_.layers) return;
-  for (const char* part : {"attn.q.weight", "attn.k.weight", "attn.v.weight", "attn.o.weight",
-                           "ffn.gate.0.weight", "ffn.fc1.weight", "ffn.fc2.weight"}) {
+  if (layer >= config_.layers || matrices_.contains(layer_name(layer, matrix_parts[0]))) return;
+  for (const char* part : matrix_parts) {
     store_->prefetch(*store_->find(layer_name(layer, part)));
   }
 }
 
-/// y = activation(x·Wᵀ) with W as it lies in the file.
+/// y = activation(x·Wᵀ) with W as it lies in the file, or kept.
 void TextEncoder::linear(ConstView x, const std::string& name, View y,
                          Activation activation) const {
+  if (const auto kept = matrices_.find(name); kept != matrices_.end()) {
+    ops_->linear(x, kept->second, y, {.activation = activation});
+    return;
+  }
   const StoredWeight weight(*store_, name, {y.shape[1], x.shape[1]});
   ops_->linear_stored(x, weight.view(), nullptr, y, activation);
 }
@@ -181,6 +202,7 @@ std::size_t TextEncoder::weight_bytes() const {
   for (const Layer& layer : layers_) {
     sum += layer.norm1.bytes() + layer.norm2.bytes() + layer.bias.bytes();
   }
+  for (const auto& [name, matrix] : matrices_) sum += matrix.bytes();
   return sum;
 }
 

@@ -1,4 +1,4 @@
-// The umT5 encoder: token ids to hidden states, with weights used where they lie in the checkpoint.
+// The umT5 encoder: token ids to hidden states.
 #pragma once
 
 #include <cstddef>
@@ -38,22 +38,26 @@ std::map<std::string, std::vector<std::int64_t>> text_encoder_tensor_shapes(
 std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t buckets,
                                       std::int64_t max_distance);
 
-/// The encoder of one checkpoint. The big matrices are neither copied nor kept resident: they are
-/// read from the mapped file, converted panel by panel, and their pages let go after each layer.
+/// Where the encoder's big matrices are: `streamed`, neither copied nor kept, but read from the
+/// mapped file, converted panel by panel, and their pages let go after each layer; or `resident` on
+/// the device, which takes 9 GiB for umT5-XXL in bf16 and spares their way to it at every prompt.
+enum class TextWeights { streamed, resident };
+
+/// The encoder of one checkpoint.
 class TextEncoder {
  public:
   /// `compute` (f32 or bf16) is the type of the products' inputs; the stream between layers is f32.
   /// `store` and `ops` must outlive the encoder. Throws Error(input) if the tensors are not those
   /// of `config`.
   TextEncoder(const TensorStore& store, const TextEncoderConfig& config, const Ops& ops,
-              ElementType compute);
+              ElementType compute, TextWeights weights = TextWeights::streamed);
 
   const TextEncoderConfig& config() const { return config_; }
   /// Hidden states [n, width], f32, in the host's memory, of the n ≥ 1 real tokens `ids` (no
   /// padding: attention sees these only). Throws Error(input) if an id has no row in the embedding
   /// table.
   Tensor encode(const std::vector<std::int32_t>& ids) const;
-  /// Resident copies: norm weights and bias tables.
+  /// Resident copies: norm weights and bias tables, and the matrices where they are.
   std::size_t weight_bytes() const;
 
  private:
@@ -63,6 +67,7 @@ class TextEncoder {
   };
   struct Buffers;
 
+  void keep_matrices();
   void prefetch_layer(std::int64_t layer) const;
   Tensor embed(const std::vector<std::int32_t>& ids) const;
   Tensor relative_bias(const Layer& layer, std::int64_t tokens) const;
@@ -76,7 +81,8 @@ class TextEncoder {
   const Ops* ops_;
   ElementType compute_;
   std::vector<Layer> layers_;
-  Tensor final_norm_;  // [width] f32
+  std::map<std::string, LinearWeight> matrices_;  // by name, where they are resident
+  Tensor final_norm_;                             // [width] f32
 };
 
 }  // namespace causeway

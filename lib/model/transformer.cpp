@@ -193,7 +193,7 @@ void Transformer::self_attention(ChunkPass& pass, std::int64_t layer, const Modu
   exchange(group, layout.output(), pass.output_send_, pass.output_receive_);
   collect_outputs(pass);
   ops_->linear(pass.attended_.view(), block.out, pass.residual_.view(),
-               {.accumulate = true, .gate = table.row(layer, 2)});
+               {.accumulate = true, .gate = table.row(layer, 2), .scratch = pass.normed_.view()});
 }
 
 void Transformer::cross_attention(ChunkPass& pass, const Block& block, const KvStorage& context,
@@ -225,7 +225,7 @@ void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer,
   ops_->linear(pass.normed_.view(), block.ffn_in, pass.hidden_.view(),
                {.activation = Activation::gelu_tanh});
   ops_->linear(pass.hidden_.view(), block.ffn_out, pass.residual_.view(),
-               {.accumulate = true, .gate = table.row(layer, 5)});
+               {.accumulate = true, .gate = table.row(layer, 5), .scratch = pass.normed_.view()});
 }
 
 void Transformer::exchange(Communicator& group, const Exchange& plan, const Tensor& send,

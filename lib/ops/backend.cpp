@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "ops/choices.hpp"
 #include "tensor/cuda_memory.hpp"
 
 namespace causeway {
@@ -28,7 +29,11 @@ Ops open_backend(bool cuda, int rank_on_node, bool deterministic) {
       "matrix products on a GPU are cuBLASLt's, and it cannot be used ({}); put its folder into "
       "LD_LIBRARY_PATH, or do without it, much slower (parallel.deterministic: true)",
       problem == nullptr ? "" : problem);
-  return Ops(*kernels, memory);
+  Ops ops(*kernels, memory);
+  load_choices(ops, choices_folder());
+  return ops;
 }
+
+void keep_choices(const Ops& ops) { save_choices(ops, choices_folder()); }
 
 }  // namespace causeway

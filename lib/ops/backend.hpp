@@ -11,4 +11,8 @@ namespace causeway {
 /// `deterministic` is for GPUs: their plain kernels, whose bits depend on no number of ranks.
 Ops open_backend(bool cuda, int rank_on_node = 0, bool deterministic = false);
 
+/// Writes down what this backend found out about its variants on this device, for the next
+/// `open_backend` (see ops/choices.hpp). Where that is not possible, the next run finds out again.
+void keep_choices(const Ops& ops);
+
 }  // namespace causeway

@@ -114,6 +114,11 @@ void Ops::linear(ConstView x, const LinearWeight& weight, View y, const LinearEn
   expects(last_axis_contiguous(x) && last_axis_contiguous(y), "linear: rows are contiguous");
   expects(!end.accumulate || y.type == ElementType::f32, "linear: sums are kept in f32");
   expects(end.accumulate || end.gate == nullptr, "linear: a gate needs accumulate");
+  if (end.scratch.data != nullptr) {
+    expects(end.scratch.type == x.type && same_shape(end.scratch, y) && end.scratch.is_contiguous(),
+            "linear: scratch has the shape of the result and the type of the input");
+    expects(end.scratch.data != x.data, "linear: scratch is not the input");
+  }
   kernels::LinearArgs args;
   args.x = x;
   args.weight = weight.packed_.data();
@@ -124,6 +129,7 @@ void Ops::linear(ConstView x, const LinearWeight& weight, View y, const LinearEn
   args.activation = end.activation;
   args.accumulate = end.accumulate;
   args.gate = end.gate;
+  args.scratch = end.scratch.data;
   args.y = y;
   check(kernels_->linear(args, stream_), "linear");
 }

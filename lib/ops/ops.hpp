@@ -37,6 +37,8 @@ struct LinearEnd {
   Activation activation = Activation::none;
   bool accumulate = false;      ///< y += result·gate instead of y = result
   const float* gate = nullptr;  ///< [n] or null (ones); with accumulate
+  /// [rows, n] of the compute type, contiguous, that may be written over, or nothing.
+  View scratch{};
 };
 
 /// Keys and values of some heads, in the backend's own layout.

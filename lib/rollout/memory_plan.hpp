@@ -22,6 +22,7 @@ struct PlannedRun {
   std::int64_t height = 0, width = 0;  ///< pixels
   std::int64_t latent_frames = 0;
   bool goes_on = false;  ///< from a given video, which is encoded
+  TextWeights text_weights = TextWeights::streamed;
 };
 
 /// Makes that video on a device that only counts, as rank `rank` of a job group of `ranks`, with

@@ -306,7 +306,7 @@ TEST(ConfigPrinter, EveryKeyIsPrintedWithAComment) {
     ++keys;
     EXPECT_NE(line.find("  # "), std::string::npos) << line;
   }
-  EXPECT_EQ(keys, 33 + 6) << "33 keys and 6 sections\n" << text;
+  EXPECT_EQ(keys, 34 + 6) << "34 keys and 6 sections\n" << text;
   for (const char* unit : {"pixels", "frames per second", "latent frames", "ranks", "timestep"}) {
     expect_contains(text, unit);
   }

@@ -3,13 +3,13 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "bench/bench_parts.hpp"
 #include "comm/comm.hpp"
 #include "model/transformer.hpp"
 #include "model/transformer_config.hpp"
@@ -27,14 +27,6 @@ struct Size {
 constexpr Size published{1536, 12, 8960, 30, 52, 3, 9, 4096, 512};
 constexpr Size tiny{96, 4, 200, 2, 3, 3, 9, 32, 16};
 
-/// Cheap reproducible numbers in [−a, a).
-float weight(std::int64_t rank, std::int64_t element, float amplitude) {
-  auto word =
-      static_cast<std::uint64_t>(rank) * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(element);
-  word = (word ^ (word >> 29)) * 0xbf58476d1ce4e5b9u;
-  return amplitude * (static_cast<float>(word >> 40) * 0x1p-23f - 1.0f);
-}
-
 /// Multiply-adds × 2 of one block, cross-attention keys as they are computed.
 double block_flops(const Size& s, std::int64_t context_keys) {
   const auto tokens = static_cast<double>(s.chunk_frames * s.rows * s.columns);
@@ -42,12 +34,6 @@ double block_flops(const Size& s, std::int64_t context_keys) {
   const auto d = static_cast<double>(s.width);
   return tokens * (2 * d * d * 6 + 4 * keys * d + 4 * static_cast<double>(context_keys) * d +
                    4 * d * static_cast<double>(s.ffn));
-}
-
-double seconds(const std::vector<double>& times) {
-  std::vector<double> sorted = times;
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[sorted.size() / 2];
 }
 
 int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor) {
@@ -62,7 +48,7 @@ int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor
   const auto store = store_of(
       "benchmark weights", transformer_shapes(shape),
       [&](const std::string&, std::int64_t rank, std::int64_t element) {
-        return weight(rank, element, amplitude);
+        return cheap_number(rank, element, amplitude);
       },
       ElementType::bf16);
   const std::string json = "{\"num_heads\": " + std::to_string(s.heads) +
@@ -71,11 +57,8 @@ int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor
   Transformer transformer(*store, config, ops, compute);
   const auto solo = make_solo_communicator();
   const RankGrid grid(1, 0, config.heads);
-  std::vector<float> rows(static_cast<std::size_t>(s.text_length * s.text_dim));
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    rows[i] = weight(7, static_cast<std::int64_t>(i), 1.0f);
-  const TextContext text = transformer.make_text_context(
-      const_view_of(rows.data(), ElementType::f32, {s.text_length, s.text_dim}));
+  const Tensor rows = cheap_numbers({s.text_length, s.text_dim}, 7, 1.0f);
+  const TextContext text = transformer.make_text_context(rows.view());
   const std::int64_t frame = s.rows * s.columns;
   KvCache cache = transformer.make_cache((s.chunk_frames + s.history_frames) * frame, 0, grid);
 
@@ -83,31 +66,25 @@ int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor
   Tensor flow = ops.tensor(ElementType::f32, {s.chunk_frames * frame, config.patch_outputs()});
   for (std::int64_t first = 0; first <= s.history_frames; first += s.chunk_frames) {
     ChunkPass pass(ops, config, {first, s.chunk_frames, s.rows, s.columns}, grid, compute);
-    Tensor x(ElementType::f32, {pass.own_tokens(), config.patch_inputs()});
-    for (std::int64_t i = 0; i < x.size(); ++i) x.f32()[i] = weight(9, i, 1.7f);
-    x = ops.on_device(std::move(x));
+    const Tensor x =
+        ops.on_device(cheap_numbers({pass.own_tokens(), config.patch_inputs()}, 9, 1.7f));
     if (first < s.history_frames) {
       transformer.forward(pass, 0.0, text, cache, *solo, x.f32(), nullptr);
       continue;
     }
     for (int i = 0; i <= repeats; ++i) {
       peak.push_back(ops.kernels().measure_peak(compute));
-      ops.memory().wait();
-      const auto start = std::chrono::steady_clock::now();
-      transformer.forward(pass, 625.0, text, cache, *solo, x.f32(), flow.f32());
-      ops.memory().wait();
-      block.push_back(
-          0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      block.push_back(0.5 * seconds_of(ops, [&] {
+                        transformer.forward(pass, 625.0, text, cache, *solo, x.f32(), flow.f32());
+                      }));
     }
   }
   block.erase(block.begin());  // the first run also makes the modulation table
-  flow = std::move(flow).moved_to(host_memory());
-  if (!std::all_of(flow.f32(), flow.f32() + flow.size(),
-                   [](float v) { return std::isfinite(v); })) {
+  if (!all_finite(ops, flow)) {
     std::fprintf(stderr, "the answer is not finite\n");
     return 1;
   }
-  const double flops = block_flops(s, text.keys), time = seconds(block), ceiling = seconds(peak);
+  const double flops = block_flops(s, text.keys), time = median(block), ceiling = median(peak);
   std::printf("backend %s, %d threads, %s\n", ops.kernels().name, omp_get_max_threads(),
               name_of(compute));
   std::printf("block of width %lld, %lld queries, %lld keys, %lld context keys: %.1f GFLOP\n",

@@ -1,10 +1,15 @@
 // Matrix products against float64, and bit for bit against themselves, on every backend.
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "support/compare.hpp"
@@ -54,6 +59,7 @@ struct Prepared {
   Numbers x = layer.x(), weight = layer.weight(), y = layer.before();
   std::vector<float> bias = layer.bias(), gate = layer.gate();
   std::vector<std::byte> packed;
+  Numbers scratch{layer.compute, index(layer.rows* layer.n)};
 
   Prepared(const kernels::Kernels& backend_, const Layer& layer_)
       : backend(backend_),
@@ -63,8 +69,8 @@ struct Prepared {
         backend.linear_pack(weight.view({layer.n, layer.k}), layer.compute, packed.data(), nullptr),
         Status::ok);
   }
-  /// Computes rows [begin, end) of y.
-  void run(std::int64_t begin, std::int64_t end) {
+  /// For rows [begin, end) of y.
+  kernels::LinearArgs arguments(std::int64_t begin, std::int64_t end) {
     kernels::LinearArgs args;
     args.x = x.rows(end - begin, layer.k, layer.x_stride());
     args.x.data = x.data() + index(begin * layer.x_stride()) * bytes_of(layer.compute);
@@ -76,9 +82,13 @@ struct Prepared {
     args.activation = layer.activation;
     args.accumulate = layer.accumulate;
     args.gate = pointer_or_null(gate);
+    args.scratch = scratch.data();
     args.y = y.rows(end - begin, layer.n, layer.y_stride());
     args.y.data = y.data() + index(begin * layer.y_stride()) * bytes_of(layer.y_type);
-    EXPECT_EQ(backend.linear(args, nullptr), Status::ok);
+    return args;
+  }
+  void run(std::int64_t begin, std::int64_t end) {
+    EXPECT_EQ(backend.linear(arguments(begin, end), nullptr), Status::ok);
   }
 };
 Numbers run(const kernels::Kernels& backend, const Layer& layer) {
@@ -107,7 +117,16 @@ Numbers run_stored(const kernels::Kernels& backend, const Layer& layer) {
   return y;
 }
 
-void expect_matches_oracle(const Numbers& y, const Layer& layer) {
+/// What a library rounds in between: a bias to the type of the result, a gated result to the type
+/// that it is computed in.
+double library_slack(const Layer& layer, double bias, double product) {
+  double slack = 0.0;
+  if (layer.y_type == ElementType::bf16) slack += 0x1p-8 * std::abs(bias);
+  if (layer.with_gate && layer.compute == ElementType::bf16) slack += 0x1p-8 * std::abs(product);
+  return slack;
+}
+
+void expect_matches_oracle(const Numbers& y, const Layer& layer, bool by_library = false) {
   const Numbers x = layer.x(), before = layer.before();
   // What the kernel multiplies with is the weight rounded to the compute type.
   Numbers weight(layer.compute, index(layer.n * layer.k));
@@ -124,6 +143,10 @@ void expect_matches_oracle(const Numbers& y, const Layer& layer) {
       const LinearValue sum = linear_oracle(x, layer.x_stride(), weight, bias, layer.k, row, i);
       double exact = activation_oracle(layer.activation, sum.value);
       double slack = 2e-7 * (sum.terms + std::abs(exact));
+      if (by_library) {
+        const double added = bias.empty() ? 0.0 : static_cast<double>(bias[index(i)]);
+        slack += library_slack(layer, added, sum.value - added);
+      }
       if (layer.accumulate) {
         const double factor = gate.empty() ? 1.0 : static_cast<double>(gate[index(i)]);
         exact = static_cast<double>(before[at]) + factor * exact;
@@ -146,7 +169,7 @@ class Linear : public OnBackend {
  private:
   int threads_before_ = omp_get_max_threads();
 };
-CAUSEWAY_ON_EVERY_BACKEND(Linear);
+CAUSEWAY_ON_EVERY_BACKEND_AND_LIBRARIES(Linear);
 
 TEST_P(Linear, MatchesFloat64ForAllSizesAndStrides) {
   for (const ElementType compute : compute_types) {
@@ -155,7 +178,7 @@ TEST_P(Linear, MatchesFloat64ForAllSizesAndStrides) {
            {std::pair{1, 1}, {3, 2}, {64, 33}, {65, 64}, {130, 31}, {17, 200}}) {
         const Layer layer{
             .rows = rows, .n = n, .k = k, .x_gap = rows % 4, .y_gap = rows % 3, .compute = compute};
-        expect_matches_oracle(run(backend(), layer), layer);
+        expect_matches_oracle(run(backend(), layer), layer, !backend().deterministic);
       }
     }
   }
@@ -165,7 +188,7 @@ TEST_P(Linear, MatchesFloat64AcrossBlocksOfK) {
   for (const ElementType compute : compute_types) {
     for (const std::int64_t k : {767, 769, 1537, 3073}) {
       const Layer layer{.rows = 7, .n = 66, .k = k, .compute = compute};
-      expect_matches_oracle(run(backend(), layer), layer);
+      expect_matches_oracle(run(backend(), layer), layer, !backend().deterministic);
     }
   }
 }
@@ -184,7 +207,7 @@ TEST_P(Linear, EpiloguesMatchFloat64) {
                             .y_type = y_type,
                             .with_bias = with_bias,
                             .activation = activation};
-          expect_matches_oracle(run(backend(), layer), layer);
+          expect_matches_oracle(run(backend(), layer), layer, !backend().deterministic);
         }
       }
     }
@@ -203,7 +226,7 @@ TEST_P(Linear, AccumulatesWithAndWithoutAGate) {
                           .activation = activation,
                           .accumulate = true,
                           .with_gate = with_gate};
-        expect_matches_oracle(run(backend(), layer), layer);
+        expect_matches_oracle(run(backend(), layer), layer, !backend().deterministic);
       }
     }
   }
@@ -247,12 +270,13 @@ TEST_P(Linear, ReadsEveryStoredType) {
   for (const ElementType compute : compute_types) {
     for (const ElementType stored : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
       const Layer layer{.rows = 4, .n = 65, .k = 77, .compute = compute, .stored = stored};
-      expect_matches_oracle(run(backend(), layer), layer);
+      expect_matches_oracle(run(backend(), layer), layer, !backend().deterministic);
     }
   }
 }
 
 TEST_P(Linear, StoredWeightsGiveTheSameBitsAsPackedOnes) {
+  if (!backend().deterministic) return skip("a library has its own order of sums");
   for (const ElementType compute : compute_types) {
     for (const ElementType stored : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
       for (const auto& [n, k] : {std::pair{1, 1}, {64, 64}, {131, 77}, {200, 1601}}) {
@@ -276,6 +300,7 @@ TEST_P(Linear, StoredWeightsGiveTheSameBitsAsPackedOnes) {
 }
 
 TEST_P(Linear, ARowHasTheSameBitsInAnyCompany) {
+  if (!backend().deterministic) return skip("a library has its own order of sums");
   for (const ElementType compute : compute_types) {
     const Layer layer{
         .rows = 131, .n = 70, .k = 1601, .compute = compute, .activation = Activation::gelu_tanh};
@@ -360,6 +385,116 @@ TEST_P(Linear, NotANumberStaysInItsRow) {
       EXPECT_FALSE(std::isnan(y[2]));
     }
   }
+}
+
+/// A copy of some bytes where a GPU's allocator would put it.
+class Aligned {
+ public:
+  Aligned(const void* source, std::size_t bytes)
+      : bytes_(bytes), memory_(std::aligned_alloc(256, (bytes + 255) / 256 * 256), std::free) {
+    std::memcpy(memory_.get(), source, bytes);
+  }
+  void* data() { return memory_.get(); }
+  void copy_to(void* target) const { std::memcpy(target, memory_.get(), bytes_); }
+
+ private:
+  std::size_t bytes_;
+  std::unique_ptr<void, void (*)(void*)> memory_;
+};
+
+/// As `run`; the choice of an algorithm depends on the alignment of the operands, which is always
+/// the same here.
+Numbers run_aligned(const kernels::Kernels& backend, const Layer& layer) {
+  Prepared prepared(backend, layer);
+  kernels::LinearArgs args = prepared.arguments(0, layer.rows);
+  const auto bytes = [](const Numbers& numbers) {
+    return numbers.size() * bytes_of(numbers.type());
+  };
+  Aligned x(prepared.x.data(), bytes(prepared.x)), y(prepared.y.data(), bytes(prepared.y)),
+      weight(prepared.packed.data(), prepared.packed.size());
+  args.x.data = x.data();
+  args.y.data = y.data();
+  args.weight = weight.data();
+  EXPECT_EQ(backend.linear(args, nullptr), Status::ok);
+  y.copy_to(prepared.y.data());
+  return prepared.y;
+}
+
+TEST(LinearByLibrary, TakesTheFastestAlgorithmThatRunsAndRemembersIt) {
+  const kernels::Kernels* backend = libraries_on_host_kernels();
+  if (backend == nullptr) GTEST_SKIP() << "fibres cannot be used";
+  const Layer layer{.rows = 16, .n = 48, .k = 32, .compute = ElementType::bf16};
+  EXPECT_EQ(run_aligned(*backend, layer), run_aligned(*backend, layer));
+  const auto runs = [] {
+    return std::vector{cublaslt_on_host_runs(algorithm_that_fails),
+                       cublaslt_on_host_runs(slow_algorithm),
+                       cublaslt_on_host_runs(fast_algorithm)};
+  };
+  const auto before = runs();
+  EXPECT_GT(before[algorithm_that_fails], 0) << "the candidates are tried";
+  EXPECT_GT(before[slow_algorithm], 0);
+  run_aligned(*backend, layer);
+  auto expected = before;
+  ++expected[fast_algorithm];
+  EXPECT_EQ(runs(), expected);
+}
+
+/// What another process that ran this layer writes down.
+std::string choices_elsewhere(const kernels::Kernels& backend, const Layer& layer) {
+  int ends[2];
+  if (pipe(ends) != 0) return "";
+  const pid_t child = fork();
+  if (child == 0) {
+    run_aligned(backend, layer);
+    const std::string text = backend.choices();
+    const bool written = write(ends[1], text.data(), text.size()) == std::ssize(text);
+    _exit(written ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string text;
+  char piece[256];
+  for (ssize_t count; (count = read(ends[0], piece, sizeof piece)) > 0;) {
+    text.append(piece, index(count));
+  }
+  close(ends[0]);
+  int state = 0;
+  return waitpid(child, &state, 0) == child && state == 0 ? text : "";
+}
+
+TEST(LinearByLibrary, ChoicesThatWereWrittenDownAreNotMadeAgain) {
+  const kernels::Kernels* backend = libraries_on_host_kernels();
+  if (backend == nullptr) GTEST_SKIP() << "fibres cannot be used";
+  const Layer layer{.rows = 8, .n = 24, .k = 40, .compute = ElementType::bf16};
+  const std::string text = choices_elsewhere(*backend, layer);
+  ASSERT_TRUE(text.starts_with("cuBLASLt ")) << text;
+  ASSERT_NE(text.find("\n8 24 40 40 24 "), std::string::npos) << text;
+  backend->use_choices(text);
+  const int tries = cublaslt_on_host_runs(algorithm_that_fails);
+  expect_matches_oracle(run_aligned(*backend, layer), layer, true);
+  EXPECT_EQ(cublaslt_on_host_runs(algorithm_that_fails), tries) << "nothing was tried";
+}
+
+TEST(LinearByLibrary, ChoicesThatDoNotFitAreMadeAgain) {
+  const kernels::Kernels* backend = libraries_on_host_kernels();
+  if (backend == nullptr) GTEST_SKIP() << "fibres cannot be used";
+  const Layer layer{.rows = 9, .n = 24, .k = 40, .compute = ElementType::bf16};
+  const std::string text = choices_elsewhere(*backend, layer);
+  // Other lines, another device's, and an algorithm that the library no longer knows.
+  const std::string before = backend->choices(), header = text.substr(0, text.find('\n') + 1);
+  backend->use_choices(header + "not a line\n1 2\n");
+  backend->use_choices("another " + text);
+  EXPECT_EQ(backend->choices(), before);
+  std::string unknown = text;
+  const std::size_t line = unknown.find("\n9 24 40 40 24 ") + 1;
+  const std::size_t mark = unknown.find(" 2 0 0", line);
+  ASSERT_NE(mark, std::string::npos) << text;
+  unknown.replace(mark, 6, " 7 0 0");
+  unknown.replace(line, 1, "5");  // as if five rows had been met with it
+  backend->use_choices(unknown);
+  const int tries = cublaslt_on_host_runs(algorithm_that_fails);
+  const Layer five{.rows = 5, .n = 24, .k = 40, .compute = ElementType::bf16};
+  expect_matches_oracle(run_aligned(*backend, five), five, true);
+  EXPECT_GT(cublaslt_on_host_runs(algorithm_that_fails), tries) << "candidates were tried again";
 }
 
 TEST_P(Linear, NoRowsAreNoWork) {

@@ -57,6 +57,24 @@ TEST_P(TextEncoderOn, EncodesTheGoldenTokens) {
 INSTANTIATE_TEST_SUITE_P(Backends, TextEncoderOn, ::testing::ValuesIn(backend_names()),
                          [](const auto& test) { return test.param; });
 
+TEST(TextEncoder, HasTheSameBitsWithResidentMatrices) {
+  for (const std::string name : {"best", "baseline", "device_on_host"}) {
+    const Ops* ops = ops_named(name);
+    if (ops == nullptr) continue;
+    for (const ElementType compute : {ElementType::f32, ElementType::bf16}) {
+      const CountingStore store = golden_encoder(ElementType::bf16);
+      const TextEncoder streamed(store, golden_config(), *ops, compute),
+          resident(store, golden_config(), *ops, compute, TextWeights::resident);
+      EXPECT_EQ(floats_of(resident.encode(golden_ids(30)).view()),
+                floats_of(streamed.encode(golden_ids(30)).view()))
+          << name;
+      const auto matrix =
+          static_cast<std::size_t>(golden_config().width * golden_config().ffn) * bytes_of(compute);
+      EXPECT_GE(resident.weight_bytes() - streamed.weight_bytes(), 3 * matrix);
+    }
+  }
+}
+
 TEST(TextEncoder, PutsDistancesIntoTheirBuckets) {
   const std::vector<std::pair<std::int64_t, std::int64_t>> starts{
       {8, 8}, {12, 9}, {16, 10}, {23, 11}, {32, 12}, {46, 13}, {64, 14}, {91, 15}};

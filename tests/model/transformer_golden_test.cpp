@@ -86,7 +86,8 @@ TEST_P(GoldenTransformer, GivesTheGoldenFlowsAndCaches) {
 
 INSTANTIATE_TEST_SUITE_P(EveryBackend, GoldenTransformer,
                          ::testing::Values("baseline", "avx2", "avx512", "avx512bf16",
-                                           "device_on_host", "gpu"),
+                                           "device_on_host", "device_with_libraries_on_host", "gpu",
+                                           "gpu_libraries"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 TEST(TimestepSinusoid, GivesTheGoldenCosinesAndSines) {

@@ -111,7 +111,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"avx512", ElementType::f32, 1e-5}, Case{"avx512bf16", ElementType::f32, 1e-5},
         Case{"avx512bf16", ElementType::bf16, 1e-2}, Case{"device_on_host", ElementType::f32, 1e-5},
         Case{"device_on_host", ElementType::bf16, 1e-2}, Case{"gpu", ElementType::f32, 1e-5},
-        Case{"gpu", ElementType::bf16, 1e-2}),
+        Case{"gpu", ElementType::bf16, 1e-2},
+        Case{"device_with_libraries_on_host", ElementType::f32, 1e-5},
+        Case{"device_with_libraries_on_host", ElementType::bf16, 1e-2},
+        Case{"gpu_libraries", ElementType::f32, 1e-5},
+        Case{"gpu_libraries", ElementType::bf16, 1e-2}),
     [](const auto& instance) {
       return std::string(instance.param.backend) + "_" + name_of(instance.param.compute);
     });

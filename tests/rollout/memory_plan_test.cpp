@@ -44,11 +44,13 @@ kernels::Kernels counting_convolutions() {
 }
 
 /// Makes the videos of a run on a device and compares what it held with the plan.
-void expect_what_a_device_holds(std::int64_t latent_frames, bool decode, bool goes_on) {
+void expect_what_a_device_holds(std::int64_t latent_frames, bool decode, bool goes_on,
+                                TextWeights text_weights = TextWeights::streamed) {
   const kernels::Kernels table = counting_convolutions();
   const Ops ops(table, device_on_host()->memory());
   PlannedRun run = small_run(latent_frames, goes_on);
   run.settings.decode = decode;
+  run.text_weights = text_weights;
   const auto group = make_staged_communicator(process().split(0), ops.memory());
   const bool first = group->rank() == 0;
   ASSERT_EQ(ops.memory().bytes_in_use(), 0u);
@@ -59,7 +61,7 @@ void expect_what_a_device_holds(std::int64_t latent_frames, bool decode, bool go
   convolutions = 0;
   Model model(run.path, "", run.compute, ops);
   model.transformer();
-  if (first) model.prepare_text();
+  if (first) model.prepare_text(text_weights);
   if (first && decode) model.vae_decoder();
   Rollout rollout(model, *group, run.settings);
   Nowhere sink;
@@ -88,6 +90,7 @@ TEST(MemoryPlan, IsWhatADeviceHoldsAtItsPeak) {
   if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
   expect_what_a_device_holds(3, true, false);
   expect_what_a_device_holds(6, false, true);
+  expect_what_a_device_holds(3, true, false, TextWeights::resident);
 }
 
 TEST(MemoryPlan, GrowsWithTheVideoAndShrinksWithTheGroup) {
@@ -100,6 +103,10 @@ TEST(MemoryPlan, GrowsWithTheVideoAndShrinksWithTheGroup) {
   EXPECT_EQ(longer.buffers, one.buffers);
   EXPECT_EQ(2 * shared.kv_cache, one.kv_cache);
   EXPECT_EQ(shared.vae_cache, 0);
+  PlannedRun resident = small_run(6, false);
+  resident.text_weights = TextWeights::resident;
+  EXPECT_GT(plan_memory(resident, ops, 0, 1).weights, one.weights);
+  EXPECT_EQ(plan_memory(resident, ops, 1, 2).weights, shared.weights) << "rank 0 encodes";
   EXPECT_LT(shared.total, one.total);
 }
 

@@ -14,6 +14,7 @@
 
 #include "kernels/bfloat16.hpp"
 #include "kernels/kernels.hpp"
+#include "support/cublaslt_on_host/cublaslt_on_host.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
 #include "support/gpu/gpu.hpp"
 
@@ -88,11 +89,15 @@ inline constexpr const char* cpu_isas[] = {"baseline", "avx2", "avx512", "avx512
 /// All backends by name; a test that is given one which this machine cannot run skips itself.
 inline constexpr const char* backend_names[] = {"baseline",   "avx2",         "avx512",
                                                 "avx512bf16", "cuda_on_host", "gpu"};
+/// Those in which libraries do a part; on the host these are stand-ins.
+inline constexpr const char* library_backend_names[] = {"libraries_on_host", "gpu_libraries"};
 
 /// Null if this machine cannot run it.
 inline const kernels::Kernels* backend_named(const std::string& name) {
   if (name == "cuda_on_host") return cuda_on_host_kernels();
-  if (name == "gpu") return gpu_kernels();
+  if (name == "libraries_on_host") return libraries_on_host_kernels();
+  if (name == "gpu") return gpu_kernels(false);
+  if (name == "gpu_libraries") return gpu_kernels(true);
   return kernels::cpu_kernels_named(name.c_str());
 }
 
@@ -105,7 +110,7 @@ class OnBackend : public ::testing::TestWithParam<const char*> {
   void use(const kernels::Kernels* found) {
     kernels_ = found;
     if (found == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
-    if (found == gpu_kernels()) allocate_for_gpu(true);
+    if (found == gpu_kernels(false) || found == gpu_kernels(true)) allocate_for_gpu(true);
   }
   /// What the test framework keeps for itself must not lie in the memory for the GPU.
   static void skip(const char* reason) {
@@ -113,7 +118,7 @@ class OnBackend : public ::testing::TestWithParam<const char*> {
     GTEST_SKIP() << reason;
   }
   const kernels::Kernels& backend() const { return *kernels_; }
-  bool is_cpu() const { return kernels_ != cuda_on_host_kernels() && kernels_ != gpu_kernels(); }
+  bool is_cpu() const { return std::string(kernels_->name).starts_with("cpu"); }
   /// Threads as fibres take a microsecond at every barrier: some tests try less there.
   template <class T>
   std::vector<T> all_or(const std::vector<T>& all, const std::vector<T>& few) const {
@@ -134,4 +139,11 @@ inline std::string backend_name(const ::testing::TestParamInfo<const char*>& inf
 /// Runs every TEST_P of this file on every backend.
 #define CAUSEWAY_ON_EVERY_BACKEND(suite)                                                       \
   INSTANTIATE_TEST_SUITE_P(On, suite, ::testing::ValuesIn(::causeway::testing::backend_names), \
+                           ::causeway::testing::backend_name)
+
+/// The same for what libraries do on some of them.
+#define CAUSEWAY_ON_EVERY_BACKEND_AND_LIBRARIES(suite)                                      \
+  CAUSEWAY_ON_EVERY_BACKEND(suite);                                                         \
+  INSTANTIATE_TEST_SUITE_P(With, suite,                                                     \
+                           ::testing::ValuesIn(::causeway::testing::library_backend_names), \
                            ::causeway::testing::backend_name)

@@ -8,8 +8,8 @@
 
 namespace causeway::testing {
 
-/// "best" is what a run on the CPU would choose by itself, "device_on_host" the CUDA kernels
-/// without a GPU.
+/// "best" is what a run on the CPU would choose by itself; the names with "on_host" are the CUDA
+/// kernels without a GPU; "gpu" is deterministic, "gpu_libraries" what a run on a GPU would choose.
 const std::vector<std::string>& backend_names();
 
 /// The verbs of one of these, or of another instruction set ("avx512"); null where this build or

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 
+#include "support/cublaslt_on_host/cublaslt_on_host.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
 #include "support/wrapped_kernels.hpp"
 
@@ -83,8 +84,11 @@ ClosedMemory& closed_memory() {
   return memory;
 }
 
+template <bool libraries>
 struct Opening {
-  static const kernels::Kernels& inner() { return *cuda_on_host_kernels(); }
+  static const kernels::Kernels& inner() {
+    return libraries ? *libraries_on_host_kernels() : *cuda_on_host_kernels();
+  }
   static void before() { closed_memory().open(); }
   static kernels::Status after(kernels::Status status) {
     closed_memory().close();
@@ -96,7 +100,14 @@ struct Opening {
 
 const Ops* device_on_host() {
   if (cuda_on_host_kernels() == nullptr) return nullptr;
-  static const kernels::Kernels table = WrappedKernels<Opening>::table();
+  static const kernels::Kernels table = WrappedKernels<Opening<false>>::table();
+  static const Ops ops(table, closed_memory());
+  return &ops;
+}
+
+const Ops* device_with_libraries_on_host() {
+  if (libraries_on_host_kernels() == nullptr) return nullptr;
+  static const kernels::Kernels table = WrappedKernels<Opening<true>>::table();
   static const Ops ops(table, closed_memory());
   return &ops;
 }

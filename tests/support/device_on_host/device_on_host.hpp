@@ -12,6 +12,9 @@ namespace causeway::testing {
 /// fault, as with a GPU's memory.
 const Ops* device_on_host();
 
+/// The same device with stand-ins for NVIDIA's libraries (see cublaslt_on_host.hpp).
+const Ops* device_with_libraries_on_host();
+
 /// From now on its kernels fail and waiting for it throws, as after an illegal access on a GPU.
 void lose_device_on_host(bool now);
 

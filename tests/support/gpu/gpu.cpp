@@ -38,12 +38,13 @@ bool has_gpu() {
   int count = 0;
   // Kernels may have been built for other GPUs than this one; then none can be started.
   return cudaGetDeviceCount(&count) == cudaSuccess && count > 0 &&
-         kernels::cuda_kernels()->measure_peak(ElementType::f32) > 0.0;
+         kernels::cuda_kernels(true)->measure_peak(ElementType::f32) > 0.0;
 }
 
 /// Every call has finished when it returns.
+template <bool libraries>
 struct Finishing {
-  static const Kernels& inner() { return *kernels::cuda_kernels(); }
+  static const Kernels& inner() { return *kernels::cuda_kernels(!libraries); }
   static void before() {}
   static kernels::Status after(kernels::Status status) {
     return cudaDeviceSynchronize() == cudaSuccess ? status : kernels::Status::backend_failure;
@@ -52,11 +53,12 @@ struct Finishing {
 
 }  // namespace
 
-const Kernels* gpu_kernels() {
+const Kernels* gpu_kernels(bool libraries) {
   static const bool there = has_gpu();
-  if (!there) return nullptr;
-  static const Kernels table = WrappedKernels<Finishing>::table();
-  return &table;
+  if (!there || (libraries && kernels::cuda_libraries_problem() != nullptr)) return nullptr;
+  static const Kernels plain = WrappedKernels<Finishing<false>>::table();
+  static const Kernels with_libraries = WrappedKernels<Finishing<true>>::table();
+  return libraries ? &with_libraries : &plain;
 }
 
 void allocate_for_gpu(bool on) {

@@ -7,8 +7,9 @@
 namespace causeway::testing {
 
 /// The CUDA backend, each of whose calls has finished when it returns; null where this build has
-/// none or this machine has no GPU.
-const kernels::Kernels* gpu_kernels();
+/// none or this machine has no GPU. With `libraries`, the one that is not deterministic; null where
+/// NVIDIA's libraries are missing, too.
+const kernels::Kernels* gpu_kernels(bool libraries);
 
 /// While true, `new` gives host memory that the GPU reaches too, so that a test's vectors may be
 /// handed to kernels. Objects made meanwhile may be deleted later; their memory is used again when

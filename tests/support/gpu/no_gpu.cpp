@@ -3,7 +3,7 @@
 
 namespace causeway::testing {
 
-const kernels::Kernels* gpu_kernels() { return nullptr; }
+const kernels::Kernels* gpu_kernels(bool) { return nullptr; }
 void allocate_for_gpu(bool) {}
 
 }  // namespace causeway::testing
