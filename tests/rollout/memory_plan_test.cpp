@@ -90,7 +90,7 @@ TEST(MemoryPlan, IsWhatADeviceHoldsAtItsPeak) {
   if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
   expect_what_a_device_holds(3, true, false);
   expect_what_a_device_holds(6, false, true);
-  expect_what_a_device_holds(3, true, false, TextWeights::resident);
+  expect_what_a_device_holds(3, false, false, TextWeights::resident);
 }
 
 TEST(MemoryPlan, GrowsWithTheVideoAndShrinksWithTheGroup) {
