@@ -279,7 +279,8 @@ TEST_P(Linear, StoredWeightsGiveTheSameBitsAsPackedOnes) {
   if (!backend().deterministic) return skip("a library has its own order of sums");
   for (const ElementType compute : compute_types) {
     for (const ElementType stored : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
-      for (const auto& [n, k] : {std::pair{1, 1}, {64, 64}, {131, 77}, {200, 1601}}) {
+      // 520 outputs are three panels of the CUDA backend, the last one short.
+      for (const auto& [n, k] : {std::pair{1, 1}, {64, 64}, {131, 77}, {200, 1601}, {520, 40}}) {
         const Layer layer{.rows = 125,
                           .n = n,
                           .k = k,
