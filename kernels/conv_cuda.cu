@@ -15,7 +15,10 @@ namespace {
 using Extents = std::array<std::int64_t, 3>;
 
 struct DeviceFree {
-  void operator()(void* pointer) const { cudaFree(pointer); }
+  void operator()(void* pointer) const {
+    cudaDeviceSynchronize();  // kernels may still use it, and cudaFree need not wait for them
+    cudaFree(pointer);
+  }
 };
 using DeviceMemory = std::unique_ptr<void, DeviceFree>;
 

@@ -34,7 +34,8 @@ class CudaMemory final : public Memory {
     return pointer;
   }
   void release(void* pointer, std::size_t bytes) noexcept override {
-    cudaFree(pointer);  // waits for kernels that still use it
+    cudaDeviceSynchronize();  // kernels may still use it, and cudaFree need not wait for them
+    cudaFree(pointer);
     in_use_ -= bytes;
   }
   void fill_zero(void* pointer, std::size_t bytes) override {

@@ -45,6 +45,9 @@ struct Block {
 };
 Block the_block;
 
+/// Whether somebody has waited for the kernels since the last one was started.
+bool waited = true;
+
 void leave(State state) {
   Fibre& fibre = *the_block.running;
   fibre.state = state;
@@ -148,6 +151,7 @@ void run_block(dim3 shape) {
 }  // namespace
 
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread) {
+  waited = false;
   the_block.body = &thread;
   gridDim = grid;
   blockDim = block;
@@ -178,6 +182,11 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   return *pointer != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaFree(void* pointer) {
+  // CUDA may wait here for kernels that still use the memory, but does not promise to.
+  if (!cuda_on_host::waited) {
+    std::fprintf(stderr, "cudaFree, and nobody has waited for the kernels before\n");
+    std::abort();
+  }
   std::free(pointer);
   return cudaSuccess;
 }
@@ -193,7 +202,11 @@ cudaError_t cudaMemsetAsync(void* target, int value, std::size_t bytes, cudaStre
   std::memset(target, value, bytes);
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaDeviceSynchronize(); }
+cudaError_t cudaDeviceSynchronize() {
+  cuda_on_host::waited = true;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return cudaSuccess;
@@ -215,7 +228,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
   *event = std::chrono::duration<double, std::milli>(now).count();
   return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaDeviceSynchronize(); }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
   *milliseconds = static_cast<float>(*end - *begin);
   return cudaSuccess;
