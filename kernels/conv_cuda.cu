@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda_backend.hpp"
+#include "kernels/device_memory_cuda.hpp"
 #include "kernels/product_cuda.hpp"
 #include "kernels/stored_cuda.hpp"
 
@@ -13,19 +14,6 @@ namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
 using Extents = std::array<std::int64_t, 3>;
-
-struct DeviceFree {
-  void operator()(void* pointer) const {
-    cudaDeviceSynchronize();  // kernels may still use it, and cudaFree need not wait for them
-    cudaFree(pointer);
-  }
-};
-using DeviceMemory = std::unique_ptr<void, DeviceFree>;
-
-DeviceMemory allocate(std::size_t bytes) {
-  void* pointer = nullptr;
-  return DeviceMemory(cudaMalloc(&pointer, bytes) == cudaSuccess ? pointer : nullptr);
-}
 
 /// What the opaque Conv of this backend is.
 struct Convolution {
@@ -79,14 +67,15 @@ std::unique_ptr<Convolution> make_convolution(const ConvSpec& spec, const ConstV
                                               const ConstView& bias) {
   auto made = std::make_unique<Convolution>();
   made->spec = spec;
-  made->weight = allocate(static_cast<std::size_t>(weight.size()) * bytes_of(spec.compute));
+  made->weight =
+      allocate_on_device(static_cast<std::size_t>(weight.size()) * bytes_of(spec.compute));
   if (made->weight == nullptr) return nullptr;
   const Status status = with_type(spec.compute, made->weight.get(), [&](auto* device) {
     return upload_weight(spec, weight, device);
   });
   if (status != Status::ok) return nullptr;
   if (bias.data != nullptr) {
-    made->bias = allocate(static_cast<std::size_t>(spec.out_channels) * sizeof(float));
+    made->bias = allocate_on_device(static_cast<std::size_t>(spec.out_channels) * sizeof(float));
     if (made->bias == nullptr) return nullptr;
     if (upload_stored(bias.data, bias.type, spec.out_channels, ElementType::f32, made->bias.get(),
                       nullptr) != Status::ok) {

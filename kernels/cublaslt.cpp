@@ -13,6 +13,7 @@
 #include "kernels/bfloat16.hpp"
 #include "kernels/cublaslt_product.hpp"
 #include "kernels/cuda_backend.hpp"
+#include "kernels/device_memory_cuda.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
@@ -37,11 +38,6 @@ bool read(std::istream& line, ProductShape& s, cublasLtMatmulAlgo_t& algorithm) 
   s.result = static_cast<ElementType>(result);
   for (auto& word : algorithm.data) line >> word;
   return !line.fail();
-}
-
-OwnedByUs<void> allocate(std::size_t bytes) {
-  void* pointer = nullptr;
-  return OwnedByUs<void>(cudaMalloc(&pointer, bytes) == cudaSuccess ? pointer : nullptr);
 }
 
 /// A product, and the algorithm that was chosen for it once it was looked for.
@@ -108,16 +104,15 @@ class Library {
  private:
   /// Of one stream: two streams must not share it.
   struct Workspace {
-    OwnedByUs<void> memory, bias;
+    DeviceMemory memory, bias;
     std::int64_t outputs = 0;  ///< that `bias` has room for
   };
 
   Workspace* workspace_of(cudaStream_t stream, std::int64_t outputs) {
     Workspace& found = workspaces_[stream];
-    if (!found.memory) found.memory = allocate(cublaslt_workspace_bytes);
+    if (!found.memory) found.memory = allocate_on_device(cublaslt_workspace_bytes);
     if (found.outputs < outputs) {
-      // The old one may still be read by work under way; freeing it waits for that.
-      found.bias = allocate(static_cast<std::size_t>(outputs) * sizeof(bfloat16));
+      found.bias = allocate_on_device(static_cast<std::size_t>(outputs) * sizeof(bfloat16));
       found.outputs = found.bias ? outputs : 0;
     }
     return found.memory && found.bias ? &found : nullptr;
@@ -148,7 +143,7 @@ class Library {
         static_cast<std::size_t>(shape.rows * shape.y_stride) * bytes_of(shape.result);
     // As far from an even address as y, so that the same algorithms can run.
     const std::size_t offset = static_cast<std::size_t>(shape.y_alignment) % 256;
-    const OwnedByUs<void> elsewhere = allocate(bytes + offset);
+    const DeviceMemory elsewhere = allocate_on_device(bytes + offset);
     if (!elsewhere) return candidates.empty() ? std::nullopt : std::optional(candidates.front());
     void* const y = static_cast<char*>(elsewhere.get()) + offset;
     if (cudaMemsetAsync(elsewhere.get(), 0, bytes + offset, stream) != cudaSuccess) return {};

@@ -13,7 +13,7 @@ namespace causeway::kernels::CAUSEWAY_DEVICE {
 
 constexpr std::size_t cublaslt_workspace_bytes = std::size_t{32} << 20;  ///< NVIDIA's advice
 
-/// Gives back what the library or CUDA made.
+/// Gives back what the library made.
 struct ReleaseCublaslt {
   void operator()(cublasLtContext* handle) const { cublasLtDestroy(handle); }
   void operator()(cublasLtMatmulDescOpaque_t* product) const { cublasLtMatmulDescDestroy(product); }
@@ -23,7 +23,6 @@ struct ReleaseCublaslt {
   void operator()(cublasLtMatmulPreferenceOpaque_t* preference) const {
     cublasLtMatmulPreferenceDestroy(preference);
   }
-  void operator()(void* memory) const { cudaFree(memory); }
 };
 template <class T>
 using OwnedByUs = std::unique_ptr<T, ReleaseCublaslt>;
