@@ -22,7 +22,7 @@ function(causeway_library name)
   foreach(prefix IN LISTS ARG_WITHOUT)
     list(FILTER sources EXCLUDE REGEX "/${prefix}[^/]*$")
   endforeach()
-  list(FILTER sources EXCLUDE REGEX "(cuda|nccl)[^/]*$")  # one of two variants; lib/CMakeLists.txt says which
+  list(FILTER sources EXCLUDE REGEX "(cuda|nccl|peer)[^/]*$")  # one of two variants; lib/CMakeLists.txt says which
   add_library(causeway_${name} STATIC ${sources})
   target_include_directories(causeway_${name} PUBLIC ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR})
   target_link_libraries(causeway_${name} PUBLIC ${ARG_LINKS} PRIVATE causeway_options ${ARG_PRIVATE_LINKS})

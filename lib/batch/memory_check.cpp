@@ -18,6 +18,7 @@ constexpr auto visit_parts = [](auto& plan, auto&& visit) {
   visit("contexts", plan.contexts);
   visit("buffers", plan.buffers);
   visit("vae_cache", plan.vae_cache);
+  visit("window", plan.window);
   visit("total", plan.total);
 };
 
@@ -36,12 +37,13 @@ std::vector<MemoryPlan> gather_plans(Communicator& world, const MemoryPlan& own)
 }
 
 std::string plan_text(const MemoryPlan& plan) {
-  const std::int64_t passing =
-      plan.total - plan.weights - plan.kv_cache - plan.contexts - plan.buffers - plan.vae_cache;
-  return fmt::format("{}: weights {}, KV cache {}, prompts {}, chunk {}, VAE cache {}, passing {}",
-                     gibibytes(plan.total), gibibytes(plan.weights), gibibytes(plan.kv_cache),
-                     gibibytes(plan.contexts), gibibytes(plan.buffers), gibibytes(plan.vae_cache),
-                     gibibytes(passing));
+  const std::int64_t passing = plan.total - plan.weights - plan.kv_cache - plan.contexts -
+                               plan.buffers - plan.vae_cache - plan.window;
+  return fmt::format(
+      "{}: weights {}, KV cache {}, prompts {}, chunk {}, VAE cache {}, exchanges {}, passing {}",
+      gibibytes(plan.total), gibibytes(plan.weights), gibibytes(plan.kv_cache),
+      gibibytes(plan.contexts), gibibytes(plan.buffers), gibibytes(plan.vae_cache),
+      gibibytes(plan.window), gibibytes(passing));
 }
 
 std::string memory_problem(const std::vector<Place>& places, const std::vector<MemoryPlan>& plans) {

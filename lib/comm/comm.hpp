@@ -32,6 +32,9 @@ class Communicator {
   /// `memory()`. On a device the exchange takes its turn after the work that was asked of it
   /// before, and may still be under way on return.
   void exchange(const Exchange& plan, const void* send, void* receive);
+  /// Takes the memory that an exchange of this plan needs, which it would else take in its midst;
+  /// collective. All ranks succeed, or all throw Error(device) and may go on with other plans.
+  virtual void make_room(const Exchange&) {}
   /// Where the buffers of `exchange` are; everything else here is in the host's memory.
   virtual Memory& memory() const;
   /// Returns when all exchanges have arrived. Throws Error(communication) where a rank does not

@@ -29,6 +29,9 @@ class DeviceCommunicator : public Communicator {
 
  protected:
   Communicator& host() { return *host_; }
+  /// What the first rank with a problem says ("rank 2: …"), at all ranks; empty where none has one;
+  /// collective.
+  std::string first_problem(const std::string& own);
 
  private:
   std::unique_ptr<Communicator> host_;
@@ -47,5 +50,12 @@ bool have_nccl();
 /// exchanges and the work between them for `patience_seconds` gives up and throws, too.
 std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host,
                                                      Memory& memory, double patience_seconds);
+
+/// Exchanges by copies out of each other's device memory, between ranks of one machine, which may
+/// share a GPU. `memory` gives whole allocations of CUDA. Collective: all ranks of `host` succeed,
+/// or all throw Error(communication), or Error(device) where one has no memory. So does an exchange
+/// that a rank cannot take part in.
+std::unique_ptr<Communicator> make_peer_communicator(std::unique_ptr<Communicator> host,
+                                                     Memory& memory);
 
 }  // namespace causeway

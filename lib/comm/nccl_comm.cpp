@@ -114,12 +114,7 @@ class NcclCommunicator final : public DeviceCommunicator {
     } catch (const Error& error) {
       problem = error.what();
     }
-    const auto problems = host().gather(problem, 0);
-    problem.clear();
-    for (std::size_t r = 0; r < problems.size() && problem.empty(); ++r) {
-      if (!problems[r].empty()) problem = fmt::format("rank {}: {}", r, problems[r]);
-    }
-    problem = host().broadcast(problem, 0);
+    problem = first_problem(problem);
     if (problem.empty()) return;
     abandon();
     fail(ExitCode::communication,

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "comm/exchange_window.hpp"
 #include "ops/phantom.hpp"
 
 namespace causeway {
@@ -12,8 +13,10 @@ namespace {
 /// A rank whose mates are not there. All that rank 0 would tell it is how many rows a prompt has.
 class PhantomGroup final : public Communicator {
  public:
-  PhantomGroup(int rank, int ranks, std::int64_t prompt_rows, Memory& memory)
-      : rank_(rank), ranks_(ranks), prompt_rows_(prompt_rows), memory_(&memory) {}
+  /// `window` may be null.
+  PhantomGroup(int rank, int ranks, std::int64_t prompt_rows, Memory& memory,
+               ExchangeWindow* window)
+      : rank_(rank), ranks_(ranks), prompt_rows_(prompt_rows), memory_(&memory), window_(window) {}
   int rank() const override { return rank_; }
   int size() const override { return ranks_; }
   Memory& memory() const override { return *memory_; }
@@ -23,6 +26,9 @@ class PhantomGroup final : public Communicator {
   void gather(const void*, void*, const std::vector<std::int64_t>&, int) override {}
   void barrier() override {}
   std::int64_t max(std::int64_t value) override { return value; }
+  void make_room(const Exchange& plan) override {
+    if (window_ != nullptr) window_->make_room(SentSpan(plan).bytes());
+  }
 
  protected:
   void do_exchange(const Exchange&, const void*, void*) override {}
@@ -31,6 +37,7 @@ class PhantomGroup final : public Communicator {
   int rank_, ranks_;
   std::int64_t prompt_rows_;
   Memory* memory_;
+  ExchangeWindow* window_;
 };
 
 class NoSink final : public VideoSink {
@@ -50,6 +57,9 @@ std::string long_prompt(std::size_t number, std::int64_t rows) {
 
 MemoryPlan plan_memory(const PlannedRun& run, const Ops& like, int rank, int ranks) {
   CountedMemory memory;
+  ExchangeWindow window(memory);
+  const bool shares = run.by_peer_copies && ranks > 1;
+  if (shares) window.make_room(0);  // groups are connected before models are loaded
   Model model(run.path, run.transformer_file, run.compute, phantom_ops(like.kernels(), memory));
   model.read_shapes_alone();
   model.transformer();
@@ -58,7 +68,7 @@ MemoryPlan plan_memory(const PlannedRun& run, const Ops& like, int rank, int ran
   if (rank == 0) model.prepare_text(run.text_weights);
   if (rank == 0 && run.settings.decode) model.vae_decoder();
 
-  PhantomGroup group(rank, ranks, prompt_rows, memory);
+  PhantomGroup group(rank, ranks, prompt_rows, memory, shares ? &window : nullptr);
   Rollout rollout(model, group, run.settings);
   VideoRequest request;
   request.latent_frames = run.latent_frames;
@@ -82,6 +92,7 @@ MemoryPlan plan_memory(const PlannedRun& run, const Ops& like, int rank, int ran
   plan.contexts = report.context_bytes;
   plan.buffers = report.chunk_bytes;
   plan.vae_cache = report.vae_cache_bytes;
+  plan.window = static_cast<std::int64_t>(window.bytes());
   plan.total = static_cast<std::int64_t>(memory.peak_bytes() + phantom_convolution_bytes());
   return plan;
 }

@@ -11,7 +11,9 @@ namespace causeway {
 /// Bytes on the device of one rank. `total` is the most that is held at one time: the parts, and
 /// what comes and goes while networks run.
 struct MemoryPlan {
-  std::int64_t weights = 0, kv_cache = 0, contexts = 0, buffers = 0, vae_cache = 0, total = 0;
+  std::int64_t weights = 0, kv_cache = 0, contexts = 0, buffers = 0, vae_cache = 0;
+  std::int64_t window = 0;  ///< of peer copies
+  std::int64_t total = 0;
 };
 
 /// A run as far as its memory goes: the model and the largest video.
@@ -21,7 +23,8 @@ struct PlannedRun {
   RolloutSettings settings;
   std::int64_t height = 0, width = 0;  ///< pixels
   std::int64_t latent_frames = 0;
-  bool goes_on = false;  ///< from a given video, which is encoded
+  bool goes_on = false;         ///< from a given video, which is encoded
+  bool by_peer_copies = false;  ///< is how the ranks of its job group exchange
   TextWeights text_weights = TextWeights::streamed;
 };
 

@@ -80,6 +80,12 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
       model_->vae_decoder().begin(request.latent_height, request.latent_width);
     }
   });
+  together([&] {
+    for (const auto& [frames, work] : workspaces_) {
+      group_->make_room(work.pass.layout().query_key_value());
+      group_->make_room(work.pass.layout().output());
+    }
+  });
   std::size_t stretch = 0;
   for (std::size_t index = 0; index < spans.size(); ++index) {
     const ChunkSpan& span = spans[index];

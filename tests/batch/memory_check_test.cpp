@@ -34,12 +34,14 @@ TEST(MemoryProblem, NamesTheRanksOfAGpuThatHasNoRoomForThem) {
   MemoryPlan plan;
   plan.weights = 20 * gibibyte;
   plan.kv_cache = 40 * gibibyte;
+  plan.window = gibibyte;
   plan.total = 70 * gibibyte;
   EXPECT_EQ(memory_problem({place(0, "a"), place(1, "b")}, {plan, plan}), "");
   EXPECT_EQ(memory_problem({place(0, "a"), place(1, "a"), place(2, "b")}, {plan, plan, plan}),
             "out of GPU memory before the start: ranks 0, 1 on n02 would hold 140.0 GiB: weights "
             "40.0 GiB, KV cache 80.0 GiB, prompts 0.0 GiB, chunk 0.0 GiB, VAE cache 0.0 GiB, "
-            "passing 20.0 GiB, and 2.0 GiB for libraries; 139.0 GiB of NVIDIA H200's 140.0 GiB are "
+            "exchanges 2.0 GiB, passing 18.0 GiB, and 2.0 GiB for libraries; 139.0 GiB of NVIDIA "
+            "H200's 140.0 GiB are "
             "free; use a smaller video, a shorter window (rollout.window_frames) or more ranks per "
             "job group (parallel.group_size), or fewer ranks on a GPU");
   plan.total = 150 * gibibyte;

@@ -7,6 +7,7 @@
 #include "comm/device_comm.hpp"
 #include "rollout/rollout_cases.hpp"
 #include "support/compare.hpp"
+#include "support/cuda_ipc_on_host/cuda_ipc_on_host.hpp"
 #include "support/device_on_host/device_on_host.hpp"
 #include "support/mpi_test_main.hpp"
 #include "support/nccl_on_host/nccl_on_host.hpp"
@@ -42,11 +43,14 @@ class DeviceRollout : public ::testing::TestWithParam<ElementType> {
   void SetUp() override {
     if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
   }
-  /// The group whose exchanges move the device's memory, by NCCL's code or by way of the host.
-  std::unique_ptr<Communicator> devices(bool nccl) {
+  enum class Way { host, nccl, peer };
+  /// The group whose exchanges move the device's memory: by way of the host, or by the code for
+  /// NCCL or for peer copies.
+  std::unique_ptr<Communicator> devices(Way way) {
     Memory& memory = device_on_host()->memory();
-    return nccl ? nccl_on_host(process(), memory)
-                : make_staged_communicator(process().split(0), memory);
+    if (way == Way::peer) return peers_on_host(process());
+    return way == Way::nccl ? nccl_on_host(process(), memory)
+                            : make_staged_communicator(process().split(0), memory);
   }
   std::unique_ptr<Communicator> group_ = process().split(0);
 };
@@ -58,7 +62,8 @@ TEST_P(DeviceRollout, AVideoIsThatOfTheCpuBackend) {
   RolloutSettings settings;
   settings.denoising_steps = {1000, 500};
   const auto wanted = small_request(3);
-  const Recorder device = make(*device_on_host(), GetParam(), *devices(false), wanted, settings);
+  const Recorder device =
+      make(*device_on_host(), GetParam(), *devices(Way::host), wanted, settings);
   const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
   if (group_->rank() != 0) return;
   const bool exact = GetParam() == ElementType::f32;
@@ -75,9 +80,9 @@ TEST_P(DeviceRollout, AGroupGivesTheBitsOfOneRankAlsoWhereTheWindowRolls) {
   settings.sink_frames = 1;
   settings.decode = false;
   std::vector<Recorder> together;
-  for (const bool nccl : {false, true}) {
+  for (const Way way : {Way::host, Way::nccl, Way::peer}) {
     together.push_back(
-        make(*device_on_host(), GetParam(), *devices(nccl), small_request(9), settings));
+        make(*device_on_host(), GetParam(), *devices(way), small_request(9), settings));
   }
   if (group_->rank() != 0) return;
   const auto alone = make_solo_communicator();
@@ -93,7 +98,8 @@ TEST_P(DeviceRollout, AVideoGoesOnFromGivenLatents) {
   const std::vector<float> given = random_normal(16 * 3 * 4 * 6, 5);
   wanted.initial_frames = 3;
   wanted.initial_latents = given.data();
-  const Recorder device = make(*device_on_host(), GetParam(), *devices(false), wanted, settings);
+  const Recorder device =
+      make(*device_on_host(), GetParam(), *devices(Way::host), wanted, settings);
   const Recorder host = make(Ops(*kernels::cpu_kernels()), GetParam(), *group_, wanted, settings);
   if (group_->rank() != 0) return;
   ASSERT_EQ(device.latent.size(), host.latent.size());
@@ -105,7 +111,7 @@ TEST_P(DeviceRollout, ARankWithoutRoomFailsTheVideoOnAllAndTheNextOneIsMade) {
   RolloutSettings settings;
   settings.denoising_steps = {1000};
   settings.decode = false;
-  const auto group = devices(false);
+  const auto group = devices(Way::peer);
   Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
   model.transformer();
   Rollout rollout(model, *group, settings);

@@ -5,6 +5,7 @@
 
 #include "comm/device_comm.hpp"
 #include "rollout/rollout_cases.hpp"
+#include "support/cuda_ipc_on_host/cuda_ipc_on_host.hpp"
 #include "support/device_on_host/device_on_host.hpp"
 #include "support/mpi_test_main.hpp"
 
@@ -45,18 +46,24 @@ kernels::Kernels counting_convolutions() {
 
 /// Makes the videos of a run on a device and compares what it held with the plan.
 void expect_what_a_device_holds(std::int64_t latent_frames, bool decode, bool goes_on,
+                                bool by_peer_copies,
                                 TextWeights text_weights = TextWeights::streamed) {
   const kernels::Kernels table = counting_convolutions();
   const Ops ops(table, device_on_host()->memory());
   PlannedRun run = small_run(latent_frames, goes_on);
   run.settings.decode = decode;
+  run.by_peer_copies = by_peer_copies;
   run.text_weights = text_weights;
-  const auto group = make_staged_communicator(process().split(0), ops.memory());
+  auto group = process().split(0);
   const bool first = group->rank() == 0;
   ASSERT_EQ(ops.memory().bytes_in_use(), 0u);
   forget_peak_of_device_on_host();
   const MemoryPlan plan = plan_memory(run, ops, group->rank(), group->size());
   ASSERT_EQ(ops.memory().peak_bytes(), 0u) << "the plan itself allocates nothing";
+  if (group->size() > 1) {  // as a session does
+    group = by_peer_copies ? peers_on_host(process())
+                           : make_staged_communicator(std::move(group), ops.memory());
+  }
 
   convolutions = 0;
   Model model(run.path, "", run.compute, ops);
@@ -88,9 +95,9 @@ void expect_what_a_device_holds(std::int64_t latent_frames, bool decode, bool go
 
 TEST(MemoryPlan, IsWhatADeviceHoldsAtItsPeak) {
   if (device_on_host() == nullptr) GTEST_SKIP() << "fibres cannot be used in this build";
-  expect_what_a_device_holds(3, true, false);
-  expect_what_a_device_holds(6, false, true);
-  expect_what_a_device_holds(3, false, false, TextWeights::resident);
+  expect_what_a_device_holds(3, true, false, false);
+  expect_what_a_device_holds(6, false, true, false, TextWeights::resident);
+  expect_what_a_device_holds(3, true, false, true);
 }
 
 TEST(MemoryPlan, GrowsWithTheVideoAndShrinksWithTheGroup) {

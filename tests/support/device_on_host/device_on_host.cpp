@@ -2,9 +2,17 @@
 #include "support/device_on_host/device_on_host.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "support/cublaslt_on_host/cublaslt_on_host.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
@@ -14,26 +22,43 @@ namespace causeway::testing {
 namespace {
 
 bool lost = false;
+Pace pace = Pace::late;
 
 class ClosedMemory final : public Memory {
  public:
-  ClosedMemory()
-      : begin_(static_cast<char*>(
-            mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
-    require(begin_ != MAP_FAILED, ExitCode::device, "no address space for a device of {} bytes",
-            room);
+  ClosedMemory() : file_(memfd_create("device_on_host", MFD_CLOEXEC)) {
+    require(file_ >= 0 && ftruncate(file_, room + page) == 0, ExitCode::device,
+            "no shared memory for a device of {} bytes", room);
+    void* const begin = mmap(nullptr, room, PROT_NONE, private_memory, -1, 0);
+    void* const last = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, file_, room);
+    require(begin != MAP_FAILED && last != MAP_FAILED, ExitCode::device,
+            "no address space for a device of {} bytes", room);
+    begin_ = static_cast<char*>(begin);
+    openings_ = static_cast<std::atomic<int>*>(last);  // zero, as all of a new file
   }
-  ~ClosedMemory() override { munmap(begin_, room); }
+  ~ClosedMemory() override {
+    munmap(openings_, page);
+    munmap(begin_, room);
+    ::close(file_);
+  }
 
-  void open() { expects(mprotect(begin_, room, PROT_READ | PROT_WRITE) == 0, "memory opens"); }
+  /// For a kernel or a copy, which takes its turn after the copies before it.
+  void open() {
+    const auto pending = std::exchange(pending_, {});
+    if (pace == Pace::slow && !pending.empty()) usleep(2000);
+    open_pages();
+    for (const Copy& copy : pending) std::memcpy(copy.target, copy.source, copy.bytes);
+  }
   void close() { expects(mprotect(begin_, room, PROT_NONE) == 0, "memory closes"); }
 
   void* allocate(std::size_t bytes) override {
-    const std::size_t size = (bytes + 256) / 256 * 256;
+    // Whole pages begin with a page, so that they can be shared.
+    const std::size_t step = bytes > 0 && bytes % page == 0 ? page : 256;
+    const std::size_t size = (bytes + step) / step * step;
     std::size_t offset = 0;
     for (const auto& [taken, length] : taken_) {  // the first gap that is wide enough
-      if (taken - offset >= size) break;
-      offset = taken + length;
+      if (offset + size <= taken) break;
+      offset = (taken + length + step - 1) / step * step;
     }
     require(offset + size <= room && in_use_ + bytes <= limit_, ExitCode::device,
             "the device has no {} bytes left", bytes);
@@ -43,7 +68,16 @@ class ClosedMemory final : public Memory {
     return begin_ + offset;
   }
   void release(void* pointer, std::size_t bytes) noexcept override {
-    taken_.erase(static_cast<std::size_t>(static_cast<char*>(pointer) - begin_));
+    carry_out();
+    const auto offset = static_cast<std::size_t>(static_cast<char*>(pointer) - begin_);
+    if (shared_.erase(offset) > 0) {
+      if (*openings_ > 0) {
+        std::fprintf(stderr, "memory is released that other processes have open\n");
+        std::abort();
+      }
+      map_again(offset, private_memory, -1);
+    }
+    taken_.erase(offset);
     in_use_ -= bytes;
   }
   void fill_zero(void* pointer, std::size_t bytes) override {
@@ -64,7 +98,10 @@ class ClosedMemory final : public Memory {
     std::memcpy(host, source, bytes);
     close();
   }
-  void wait() override { require(!lost, ExitCode::device, "the device is lost"); }
+  void wait() override {
+    require(!lost, ExitCode::device, "the device is lost");
+    carry_out();
+  }
   bool idle() override {
     wait();
     return true;
@@ -72,9 +109,54 @@ class ClosedMemory final : public Memory {
   std::size_t bytes_in_use() const override { return in_use_; }
   std::size_t peak_bytes() const override { return peak_; }
 
+  void copy(void* target, const void* source, std::size_t bytes) {
+    pending_.push_back({target, source, bytes});
+    if (pace == Pace::at_once) carry_out();
+  }
+  std::optional<SharedAllocation> share(const void* pointer) {
+    const auto found =
+        taken_.find(static_cast<std::size_t>(static_cast<const char*>(pointer) - begin_));
+    if (found == taken_.end() || found->first % page != 0 || found->second % page != 0)
+      return std::nullopt;
+    const auto [offset, bytes] = *found;
+    if (shared_.insert(offset).second) {
+      open();
+      const std::vector<char> content(begin_ + offset, begin_ + offset + bytes);
+      map_again(offset, MAP_SHARED, file_);
+      copy_in(begin_ + offset, content.data(), bytes);
+    }
+    return SharedAllocation{file_, offset, bytes, room};
+  }
+
  private:
-  static constexpr std::size_t room = std::size_t{1} << 30;
-  char* begin_;
+  struct Copy {
+    void* target;
+    const void* source;
+    std::size_t bytes;
+  };
+  void open_pages() {
+    expects(mprotect(begin_, room, PROT_READ | PROT_WRITE) == 0, "memory opens");
+  }
+  /// Other pages in the place of an allocation's.
+  void map_again(std::size_t offset, int flags, int file) {
+    const auto at = file < 0 ? 0 : static_cast<off_t>(offset);
+    expects(mmap(begin_ + offset, taken_.at(offset), PROT_NONE, flags | MAP_FIXED, file, at) !=
+                MAP_FAILED,
+            "pages are mapped again");
+  }
+  void carry_out() {
+    if (pending_.empty()) return;
+    open();
+    close();
+  }
+
+  static constexpr std::size_t room = std::size_t{1} << 30, page = 4096;
+  static constexpr int private_memory = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  int file_;  // pages of what has been shared, each at its offset; then one page that counts
+  char* begin_ = nullptr;
+  std::atomic<int>* openings_ = nullptr;  // of all that is shared
+  std::set<std::size_t> shared_;          // offsets
+  std::vector<Copy> pending_;
   std::map<std::size_t, std::size_t> taken_;  // offset → length
   std::size_t in_use_ = 0, peak_ = 0, limit_ = room;
 };
@@ -115,6 +197,16 @@ const Ops* device_with_libraries_on_host() {
 void lose_device_on_host(bool now) { lost = now; }
 
 void forget_peak_of_device_on_host() { closed_memory().forget_peak(); }
+
+void copy_on_device_on_host(void* target, const void* source, std::size_t bytes) {
+  closed_memory().copy(target, source, bytes);
+}
+
+void set_pace_of_device_on_host(Pace now) { pace = now; }
+
+std::optional<SharedAllocation> share_of_device_on_host(const void* pointer) {
+  return closed_memory().share(pointer);
+}
 
 void limit_device_on_host(std::size_t more) {
   ClosedMemory& memory = closed_memory();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "ops/ops.hpp"
 
@@ -23,5 +24,27 @@ void limit_device_on_host(std::size_t more);
 
 /// Its peak becomes what it holds now.
 void forget_peak_of_device_on_host();
+
+/// Asks a copy of the device. Either end may be memory of this device or of another process's.
+void copy_on_device_on_host(void* target, const void* source, std::size_t bytes);
+
+/// When such copies are done: at once; or, as late as the order of a stream allows, when the next
+/// kernel or other copy begins, when the device is waited for or when memory is released; or then
+/// with a delay, while the host of another rank goes on.
+enum class Pace { at_once, late, slow };
+/// From now on; at first they are late.
+void set_pace_of_device_on_host(Pace pace);
+
+/// An allocation that has become shared memory.
+struct SharedAllocation {
+  int file = -1;  ///< descriptor of this process
+  std::size_t offset = 0, bytes = 0;
+  std::size_t openings_offset = 0;  ///< of an std::atomic<int>: how often others have it open
+};
+
+/// The allocation that starts there, for other processes; nothing where none does, or one
+/// that is not in whole pages. To release it while others have any of this device open ends the
+/// process.
+std::optional<SharedAllocation> share_of_device_on_host(const void* pointer);
 
 }  // namespace causeway::testing
