@@ -18,7 +18,7 @@ constexpr const char* name_of(DeviceKind device) {
 }
 
 /// How the devices of a job group reach each other.
-enum class ExchangeKind { automatic, host, nccl };
+enum class ExchangeKind { automatic, host, nccl, peer };
 
 /// Where the text encoder's matrices are: see lib/model's TextWeights.
 enum class TextWeightsKind { automatic, streamed, resident };

@@ -123,13 +123,15 @@ class Checker {
 
   void exchange() {
     if (!sound({"parallel.exchange", "parallel.device"})) return;
-    if (config_.parallel.exchange != ExchangeKind::nccl ||
+    const ExchangeKind asked = config_.parallel.exchange;
+    if ((asked != ExchangeKind::nccl && asked != ExchangeKind::peer) ||
         config_.parallel.device == DeviceKind::cuda)
       return;
-    complain(
-        {"parallel.exchange", "parallel.device"},
-        "parallel.exchange: nccl (device is cpu, and NCCL connects GPUs); use auto, or device: "
-        "cuda");
+    complain({"parallel.exchange", "parallel.device"},
+             fmt::format("parallel.exchange: {} (device is cpu, and {}); use auto, or device: cuda",
+                         asked == ExchangeKind::nccl ? "nccl" : "peer",
+                         asked == ExchangeKind::nccl ? "NCCL connects GPUs"
+                                                     : "peer copies go between GPUs"));
   }
 
   const Config& config_;

@@ -194,11 +194,13 @@ void add_machine_keys(std::vector<ConfigKey>& keys) {
       "parallel.threads", "per rank; 0: cores of the node / ranks on the node",
       [](auto& c) -> auto& { return c.parallel.threads; }, 0, 4096));
   keys.push_back(choice<ExchangeKind>("parallel.exchange",
-                                      "between the GPUs of a job group: auto, nccl or host; auto: "
-                                      "nccl if each rank has its own GPU",
+                                      "between the GPUs of a job group: auto, nccl, peer or host; "
+                                      "auto: nccl if each rank has its own GPU, else peer if all "
+                                      "are on one node",
                                       [](auto& c) -> auto& { return c.parallel.exchange; },
                                       {{"auto", ExchangeKind::automatic},
                                        {"nccl", ExchangeKind::nccl},
+                                       {"peer", ExchangeKind::peer},
                                        {"host", ExchangeKind::host}}));
   keys.push_back(real(
       "parallel.patience",

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
+#include <optional>
+#include <utility>
 
 #include "batch/shared_parts.hpp"
 #include "comm/device_comm.hpp"
@@ -26,6 +29,18 @@ constexpr auto visit_parts = [](auto& place, auto&& visit) {
 std::string device_text(const Place& place) {
   if (place.device_id.empty()) return place.device;
   return fmt::format("{}, {}, {}", place.device, gibibytes(place.device_bytes), place.device_id);
+}
+
+/// Two ranks, the first such pair, of whom `related` holds in one thing.
+std::optional<std::pair<const Place*, const Place*>> find_pair(
+    const std::vector<Place>& group, std::string Place::*thing,
+    const std::function<bool(const std::string&, const std::string&)>& related) {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (related(group[j].*thing, group[i].*thing)) return std::pair(&group[j], &group[i]);
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -57,28 +72,45 @@ void print_placement(const std::vector<Place>& places) {
 
 ExchangeKind choose_exchange(ExchangeKind asked, const std::vector<Place>& group, bool have_nccl) {
   if (asked == ExchangeKind::host) return asked;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      if (group[i].device_id != group[j].device_id) continue;
-      require(asked != ExchangeKind::nccl, ExitCode::device,
-              "parallel.exchange is nccl, but ranks {} and {} of a job group share {} on {} (NCCL "
-              "wants a GPU for every rank); start as many ranks on a node as it has GPUs, or use "
-              "exchange: host",
-              group[j].rank, group[i].rank, device_text(group[i]), group[i].host);
-      return ExchangeKind::host;
-    }
+  const auto sharing = find_pair(group, &Place::device_id, std::equal_to<>());
+  const auto apart = find_pair(group, &Place::host, std::not_equal_to<>());
+  if (asked == ExchangeKind::nccl && sharing) {
+    const Place& place = *sharing->first;
+    fail(ExitCode::device,
+         "parallel.exchange is nccl, but ranks {} and {} of a job group share {} on {} (NCCL wants "
+         "a GPU for every rank); start as many ranks on a node as it has GPUs, or use exchange: "
+         "peer",
+         place.rank, sharing->second->rank, device_text(place), place.host);
   }
-  if (asked == ExchangeKind::nccl) return asked;
-  return have_nccl ? ExchangeKind::nccl : ExchangeKind::host;
+  if (asked == ExchangeKind::peer && apart) {
+    fail(ExitCode::device,
+         "parallel.exchange is peer, but ranks {} and {} of a job group are on {} and {} (peer "
+         "copies stay on one machine); use exchange: auto, or a parallel.group_size that fits on a "
+         "node",
+         apart->first->rank, apart->second->rank, apart->first->host, apart->second->host);
+  }
+  if (asked != ExchangeKind::automatic) return asked;
+  if (have_nccl && !sharing) return ExchangeKind::nccl;
+  return apart ? ExchangeKind::host : ExchangeKind::peer;
+}
+
+bool by_peer_copies(const ParallelConfig& config, const std::vector<Place>& group) {
+  return config.device == DeviceKind::cuda && group.size() > 1 &&
+         choose_exchange(config.exchange, group, have_nccl()) == ExchangeKind::peer;
 }
 
 std::unique_ptr<Communicator> connect(std::unique_ptr<Communicator> host,
                                       const ParallelConfig& config,
                                       const std::vector<Place>& places, Memory& memory) {
   if (host->size() == 1 || memory.is_host()) return host;
-  if (choose_exchange(config.exchange, places, have_nccl()) == ExchangeKind::host)
-    return make_staged_communicator(std::move(host), memory);
-  return make_nccl_communicator(std::move(host), memory, config.patience);
+  switch (choose_exchange(config.exchange, places, have_nccl())) {
+    case ExchangeKind::nccl:
+      return make_nccl_communicator(std::move(host), memory, config.patience);
+    case ExchangeKind::peer:
+      return make_peer_communicator(std::move(host), memory);
+    default:
+      return make_staged_communicator(std::move(host), memory);
+  }
 }
 
 }  // namespace causeway

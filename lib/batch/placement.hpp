@@ -34,8 +34,12 @@ void print_placement(const std::vector<Place>& places);
 
 /// How the ranks of a job group exchange; never `automatic`. Where GPUs were not told otherwise
 /// they use NCCL if this build has it and no two ranks of the group share a GPU, which NCCL
-/// refuses. Throws Error(device) where NCCL was asked for and they do.
+/// refuses; else peer copies if the group is on one machine; else the host. Throws Error(device)
+/// where NCCL was asked for and ranks share a GPU, or peer copies and they are not on one machine.
 ExchangeKind choose_exchange(ExchangeKind asked, const std::vector<Place>& group, bool have_nccl);
+
+/// Whether the GPUs of these ranks of one job group do so by peer copies.
+bool by_peer_copies(const ParallelConfig& config, const std::vector<Place>& group);
 
 /// The communicator of a job group, which exchanges `memory`, made from the one that exchanges the
 /// host's; `places` are those of its ranks. Collective over the group: all succeed, or all throw.

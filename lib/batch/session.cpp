@@ -53,11 +53,16 @@ Session::Session(Process& process, const Config& config)
   Communicator& world = process.world();
   collectively(world, [&] { open_device(); });
   places_ = gather_places(world, place_);
+  collectively(world, [&] {
+    group_ = connect(std::move(group_), config.parallel, places_of_group(), ops_->memory());
+  });
+}
+
+std::vector<Place> Session::places_of_group() const {
   std::vector<Place> own;
   std::copy_if(places_.begin(), places_.end(), std::back_inserter(own),
                [&](const Place& place) { return place.group == place_.group; });
-  collectively(world,
-               [&] { group_ = connect(std::move(group_), config.parallel, own, ops_->memory()); });
+  return own;
 }
 
 Session::~Session() {
@@ -121,6 +126,7 @@ std::vector<MemoryPlan> Session::plans_with(TextWeights text_weights, LargestVid
                          config_->video.width,
                          latent_frames(largest.frames),
                          largest.goes_on,
+                         by_peer_copies(config_->parallel, places_of_group()),
                          text_weights};
     own = plan_memory(run, *ops_, place_.rank_in_group, group_size_);
   });

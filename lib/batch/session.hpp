@@ -69,6 +69,7 @@ class Session {
  private:
   void open_device();
   std::vector<MemoryPlan> plans_with(TextWeights text_weights, LargestVideo largest);
+  std::vector<Place> places_of_group() const;
 
   Process* process_;
   const Config* config_;

@@ -45,12 +45,28 @@ TEST(Placement, OfEveryRankIsKnownToAll) {
   }
 }
 
-TEST(Exchange, IsByNcclWhereEveryRankHasAGpuOfItsOwn) {
-  const std::vector<Place> apart{on_gpu(0, 1), on_gpu(1, 2)}, shared{on_gpu(0, 7), on_gpu(1, 7)};
-  EXPECT_EQ(choose_exchange(ExchangeKind::automatic, apart, true), ExchangeKind::nccl);
-  EXPECT_EQ(choose_exchange(ExchangeKind::automatic, apart, false), ExchangeKind::host);
-  EXPECT_EQ(choose_exchange(ExchangeKind::automatic, shared, true), ExchangeKind::host);
+TEST(Exchange, IsByNcclWhereEveryRankHasAGpuOfItsOwnElseByPeerCopiesWithinAMachine) {
+  const std::vector<Place> apart{on_gpu(0, 1), on_gpu(1, 2)}, shared{on_gpu(0, 7), on_gpu(1, 7)},
+      nodes{on_gpu(1, 2), on_gpu(2, 3)}, mixed{on_gpu(0, 7), on_gpu(1, 7), on_gpu(2, 3)};
+  const auto automatic = ExchangeKind::automatic;
+  EXPECT_EQ(choose_exchange(automatic, apart, true), ExchangeKind::nccl);
+  EXPECT_EQ(choose_exchange(automatic, nodes, true), ExchangeKind::nccl);
+  EXPECT_EQ(choose_exchange(automatic, apart, false), ExchangeKind::peer);
+  EXPECT_EQ(choose_exchange(automatic, shared, true), ExchangeKind::peer);
+  EXPECT_EQ(choose_exchange(automatic, nodes, false), ExchangeKind::host);
+  EXPECT_EQ(choose_exchange(automatic, mixed, true), ExchangeKind::host);
   EXPECT_EQ(choose_exchange(ExchangeKind::host, apart, true), ExchangeKind::host);
+  EXPECT_EQ(choose_exchange(ExchangeKind::peer, apart, true), ExchangeKind::peer);
+  EXPECT_EQ(choose_exchange(ExchangeKind::peer, shared, false), ExchangeKind::peer);
+  try {
+    choose_exchange(ExchangeKind::peer, mixed, true);
+    ADD_FAILURE() << "peer copies do not leave a machine";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::device);
+    EXPECT_NE(std::string(error.what()).find("ranks 0 and 2 of a job group are on n1 and node-two"),
+              std::string::npos)
+        << error.what();
+  }
   // Asked for by name it is never replaced: without NCCL the making of the communicator says why.
   EXPECT_EQ(choose_exchange(ExchangeKind::nccl, apart, false), ExchangeKind::nccl);
   try {
@@ -62,6 +78,17 @@ TEST(Exchange, IsByNcclWhereEveryRankHasAGpuOfItsOwn) {
               std::string::npos)
         << error.what();
   }
+}
+
+TEST(Exchange, IsByPeerCopiesOnlyBetweenSeveralRanksWithGpus) {
+  const std::vector<Place> shared{on_gpu(0, 7), on_gpu(1, 7)};
+  ParallelConfig config;
+  EXPECT_FALSE(by_peer_copies(config, shared)) << "the CPU computes";
+  config.device = DeviceKind::cuda;
+  EXPECT_TRUE(by_peer_copies(config, shared));
+  EXPECT_FALSE(by_peer_copies(config, {on_gpu(0, 7)}));
+  config.exchange = ExchangeKind::host;
+  EXPECT_FALSE(by_peer_copies(config, shared));
 }
 
 TEST(Exchange, OfTheHostsMemoryNeedsNothing) {
