@@ -22,13 +22,15 @@ constexpr auto visit_parts = [](auto& place, auto&& visit) {
   visit("host", place.host);
   visit("device", place.device);
   visit("device_id", place.device_id);
+  visit("numa_node", place.numa_node);
   visit("device_bytes", place.device_bytes);
   visit("device_free", place.device_free);
 };
 
 std::string device_text(const Place& place) {
   if (place.device_id.empty()) return place.device;
-  return fmt::format("{}, {}, {}", place.device, gibibytes(place.device_bytes), place.device_id);
+  return fmt::format("{}, {}, {}{}", place.device, gibibytes(place.device_bytes), place.device_id,
+                     place.numa_node < 0 ? "" : fmt::format(", NUMA node {}", place.numa_node));
 }
 
 /// Two ranks, the first such pair, of whom `related` holds in one thing.

@@ -17,6 +17,7 @@ struct Place {
   std::string host;
   std::string device = "cpu";     ///< or the GPU's name
   std::string device_id{};        ///< of a GPU, its like nowhere else; empty: the host's processor
+  int numa_node = -1;             ///< that GPU hangs on; −1: not known
   std::int64_t device_bytes = 0;  ///< memory of that GPU
   std::int64_t device_free = 0;   ///< of it, before a model is loaded
 };

@@ -13,6 +13,7 @@
 #include "batch/config_printer.hpp"
 #include "batch/config_reader.hpp"
 #include "batch/group_runner.hpp"
+#include "batch/numa.hpp"
 #include "tensor/cuda_memory.hpp"
 
 namespace causeway {
@@ -78,15 +79,19 @@ void Session::open_device() {
   place_.group = place_.rank / group_size_;
   place_.rank_in_group = group_->rank();
   place_.host = process_->host_name();
-  place_.threads = choose_threads(*config_, *process_);
-  omp_set_num_threads(place_.threads);
   const bool cuda = config_->parallel.device == DeviceKind::cuda;
   ops_.emplace(open_backend(cuda, process_->rank_on_node(), config_->parallel.deterministic));
-  if (!cuda) return;
-  const Gpu gpu = cuda_gpu();
-  place_.device = gpu.name;
-  place_.device_id = gpu.id;
-  place_.device_bytes = static_cast<std::int64_t>(gpu.bytes);
+  if (cuda) {
+    const Gpu gpu = cuda_gpu();
+    place_.device = gpu.name;
+    place_.device_id = gpu.id;
+    place_.device_bytes = static_cast<std::int64_t>(gpu.bytes);
+    const NumaNode node = numa_node_of(gpu.pci);
+    place_.numa_node = node.number;
+    bind_to(node);  // before OpenMP's threads are started
+  }
+  place_.threads = choose_threads(*config_, *process_);
+  omp_set_num_threads(place_.threads);
 }
 
 std::optional<MemoryPlan> Session::check_memory(LargestVideo largest) {

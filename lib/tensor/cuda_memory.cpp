@@ -84,7 +84,10 @@ Gpu cuda_gpu() {
   check(cudaGetDevice(&device), "asking for the GPU in use");
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "asking what the GPU is");
-  Gpu gpu{properties.name, "GPU-"};
+  Gpu gpu{properties.name, "GPU-", ""};
+  char pci[32] = "";
+  check(cudaDeviceGetPCIBusId(pci, sizeof pci, device), "asking where the GPU is");
+  gpu.pci = pci;
   check(cudaMemGetInfo(&gpu.free_bytes, &gpu.bytes), "asking for the GPU's memory");
   for (const char byte : properties.uuid.bytes)
     gpu.id += fmt::format("{:02x}", static_cast<unsigned char>(byte));

@@ -15,6 +15,7 @@ Memory& cuda_memory(int rank_on_node);
 /// A GPU as a person knows it.
 struct Gpu {
   std::string name, id;                   ///< "NVIDIA H200", "GPU-" and its unique number
+  std::string pci;                        ///< where it hangs on the bus: "0000:18:00.0"
   std::size_t bytes = 0, free_bytes = 0;  ///< of memory, in all and at the moment
 };
 

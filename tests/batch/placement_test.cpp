@@ -19,12 +19,14 @@ Place on_gpu(int rank, int number) {
 }
 
 TEST(Placement, IsALineForEveryRank) {
-  Place host{2, 1, 0, 4, "node-two"};
-  EXPECT_EQ(placement_table({on_gpu(0, 11), on_gpu(1, 12), host}),
-            "rank  host      group  rank in group  threads  device\n"
-            "   0  n1            0              0        8  NVIDIA H200, 141.0 GiB, GPU-11\n"
-            "   1  n1            0              1        8  NVIDIA H200, 141.0 GiB, GPU-12\n"
-            "   2  node-two      1              0        4  cpu\n");
+  Place host{2, 1, 0, 4, "node-two"}, second = on_gpu(1, 12);
+  second.numa_node = 1;
+  EXPECT_EQ(
+      placement_table({on_gpu(0, 11), second, host}),
+      "rank  host      group  rank in group  threads  device\n"
+      "   0  n1            0              0        8  NVIDIA H200, 141.0 GiB, GPU-11\n"
+      "   1  n1            0              1        8  NVIDIA H200, 141.0 GiB, GPU-12, NUMA node 1\n"
+      "   2  node-two      1              0        4  cpu\n");
 }
 
 TEST(Placement, OfEveryRankIsKnownToAll) {
