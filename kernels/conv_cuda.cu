@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda_backend.hpp"
+#include "kernels/cuda_libraries.hpp"
 #include "kernels/device_memory_cuda.hpp"
 #include "kernels/product_cuda.hpp"
 #include "kernels/stored_cuda.hpp"
@@ -117,18 +118,13 @@ Status conv(Conv* conv, ConstView x, View y, Stream stream) {
   if (conv == nullptr) return Status::backend_failure;
   const Convolution& made = *from(conv);
   const ConvSpec& spec = made.spec;
-  if (x.rank != 4 || y.rank != 4 || !x.is_contiguous() || !y.is_contiguous()) {
-    return Status::bad_shape;
-  }
-  if (x.type != spec.compute || y.type != spec.compute) return Status::unsupported_type;
+  const Status sound = check_convolution(spec, x, y);
+  if (sound != Status::ok) return sound;
   const Extents input{x.shape[0], x.shape[1], x.shape[2]};
   const Extents output = output_of(spec, input);
   const bool known =
       std::find(made.prepared.begin(), made.prepared.end(), input) != made.prepared.end();
-  if (!known || x.shape[3] != spec.in_channels || y.shape[3] != spec.out_channels ||
-      Extents{y.shape[0], y.shape[1], y.shape[2]} != output) {
-    return Status::bad_shape;
-  }
+  if (!known) return Status::bad_shape;
   return with_type(x.type, x.data, [&](auto* data) {
     using X = std::remove_cvref_t<decltype(*data)>;
     GatheredRows<X> rows{data, spec.in_channels, {}, {}, {}, {}, {}};
@@ -149,6 +145,10 @@ Status conv(Conv* conv, ConstView x, View y, Stream stream) {
                          output[0] * output[1] * output[2], spec.out_channels, made.k(), end,
                          stream);
   });
+}
+
+ConvolutionWeights weights_of(const Conv* conv) {
+  return {from(conv)->weight.get(), static_cast<const float*>(from(conv)->bias.get())};
 }
 
 std::size_t conv_bytes(const Conv* conv) {

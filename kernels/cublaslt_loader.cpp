@@ -1,42 +1,23 @@
 // cuBLASLt's functions, found in its library at their first call.
-//
-// A program that is linked to the library spends a good part of a second and 200 MB on it at every
-// start, on machines without a GPU too, and does not start where it is not installed.
 #include <cublasLt.h>
-#include <dlfcn.h>
 
 #include <string>
 
-#include "kernels/cuda_backend.hpp"
+#include "kernels/cuda_libraries.hpp"
+#include "kernels/opened_library.hpp"
 
 namespace {
 
-struct OpenedLibrary {
-  void* handle = nullptr;
-  std::string problem;  ///< why there is none
-
-  OpenedLibrary() {
-    // The version whose header this file is compiled with: where the system looks for libraries,
-    // then where it was at the time of the build.
-    const std::string name = "libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR);
-    handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle != nullptr) return;
-    problem = dlerror();
-    handle = dlopen((CAUSEWAY_CUDA_LIBRARY_DIR "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-  }
-};
-
-const OpenedLibrary& library() {
-  static const OpenedLibrary opened;
+/// The version whose header this file is compiled with.
+const causeway::kernels::OpenedLibrary& library() {
+  static const causeway::kernels::OpenedLibrary opened(
+      "libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR), CAUSEWAY_CUDA_LIBRARY_DIR);
   return opened;
 }
 
 template <auto function>
 auto find(const char* name) {
-  static const auto found =
-      library().handle == nullptr
-          ? nullptr
-          : reinterpret_cast<decltype(function)>(dlsym(library().handle, name));
+  static const auto found = reinterpret_cast<decltype(function)>(library().find(name));
   return found;
 }
 
@@ -48,8 +29,8 @@ cublasStatus_t call(const char* name, Arguments... arguments) {
 
 }  // namespace
 
-const char* causeway::kernels::cuda_libraries_problem() {
-  return library().handle == nullptr ? library().problem.c_str() : nullptr;
+const char* causeway::kernels::cublaslt_problem() {
+  return library().problem().empty() ? nullptr : library().problem().c_str();
 }
 
 extern "C" {

@@ -5,13 +5,21 @@
 
 namespace causeway::kernels {
 
+/// Why a library cannot be used, or null if it can. A build without cuBLASLt has a problem with it;
+/// one without cuDNN has none: there the plain kernels stay.
+const char* cublaslt_problem();
+const char* cudnn_problem();
+
 namespace cuda {
 /// Linear layers of `backend` are those of cuBLASLt from now on.
 void use_cublaslt(Kernels& backend);
+/// Attention and convolutions of `backend` are those of cuDNN from now on, where it has them.
+void use_cudnn(Kernels& backend);
 }  // namespace cuda
 namespace cuda_on_host {
 void use_cublaslt(Kernels& backend);
-}
+void use_cudnn(Kernels& backend);
+}  // namespace cuda_on_host
 
 #ifdef CAUSEWAY_DEVICE
 namespace CAUSEWAY_DEVICE {
@@ -19,6 +27,17 @@ namespace CAUSEWAY_DEVICE {
 /// y += gate·(update + bias), row by row: what no epilogue of cuBLASLt does.
 /// update [rows, n] f32 or bf16, bias and gate [n] (bias may be null), y [rows, n] f32.
 Status add_gated(ConstView update, const float* bias, const float* gate, View y, Stream);
+
+/// bias [keys] = 0, …, 0, last: what cuDNN's attention adds to its scores.
+Status fill_last_key_bias(float* bias, std::int64_t keys, float last, Stream);
+
+/// Weight [out, kt, kh, kw, in] of the compute type and bias [out] f32 (or null) of a convolution
+/// of the plain kernels, on the device.
+struct ConvolutionWeights {
+  const void* weight = nullptr;
+  const float* bias = nullptr;
+};
+ConvolutionWeights weights_of(const Conv*);
 
 }  // namespace CAUSEWAY_DEVICE
 #endif

@@ -277,8 +277,9 @@ struct Kernels {
   Status (*rgb8_to_frames)(ConstView x, View y, Stream);
 
   /// What this backend has found out about its own variants on this device, to be kept in a file
-  /// for the next run; empty where it has none to choose from. The first line names device and
-  /// library: `use_choices` takes nothing from another, nor lines that it cannot read.
+  /// for the next run; empty where it has none to choose from. A line that names device and library
+  /// stands before what was found out about that library: `use_choices` takes nothing from another,
+  /// nor lines that it cannot read.
   std::string (*choices)();
   void (*use_choices)(const std::string& text);
 

@@ -1,10 +1,9 @@
 // Stands in for cuBLASLt in a CUDA build where it is not installed: the plain kernels stay.
-#include "kernels/cuda_backend.hpp"
 #include "kernels/cuda_libraries.hpp"
 
 namespace causeway::kernels {
 
-const char* cuda_libraries_problem() { return "this build has none: no cuBLASLt was found"; }
+const char* cublaslt_problem() { return "this build has none: no cuBLASLt was found"; }
 
 namespace cuda {
 void use_cublaslt(Kernels&) {}

@@ -107,5 +107,17 @@ inline std::array<std::int64_t, 3> output_of(const ConvSpec& spec,
   return output;
 }
 
+/// Whether a convolution of `spec` takes x [t, h, w, in] to y [t', h', w', out].
+inline Status check_convolution(const ConvSpec& spec, const ConstView& x, const ConstView& y) {
+  if (x.rank != 4 || y.rank != 4 || !x.is_contiguous() || !y.is_contiguous()) {
+    return Status::bad_shape;
+  }
+  if (x.type != spec.compute || y.type != spec.compute) return Status::unsupported_type;
+  const auto output = output_of(spec, {x.shape[0], x.shape[1], x.shape[2]});
+  const bool fits = output[0] > 0 && x.shape[3] == spec.in_channels &&
+                    has_shape(y, output[0], output[1], output[2], spec.out_channels);
+  return fits ? Status::ok : Status::bad_shape;
+}
+
 }  // namespace
 }  // namespace causeway::kernels

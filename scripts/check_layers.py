@@ -34,6 +34,8 @@ DOORS = [
     ("MPI", ["mpi.h"], ["lib/comm/*"], "private"),
     ("NCCL", ["nccl.h"], ["lib/comm/*"], "private"),
     ("CUDA", ["cuda*.h", "cuda*.hpp", "cublas*.h"], ["lib/tensor/*", "lib/comm/*", "kernels/*"], "private"),
+    ("cuDNN", ["cudnn*.h", "nvrtc.h"], ["kernels/cudnn_*.cpp"], "private"),
+    ("libraries opened at run time", ["dlfcn.h"], ["kernels/opened_library.hpp"], "private"),
     ("HDF5", ["hdf5.h", "H5*.h"], ["lib/output/*"], "private"),
     ("libav", ["libav*/*", "libsw*/*"], ["lib/output/*"], "private"),
     ("yaml-cpp", ["yaml-cpp/*"], ["lib/batch/config_yaml.cpp"], "private"),
@@ -46,7 +48,6 @@ DOORS = [
     ("xxHash", ["xxhash.h"], ["lib/model/checkpoint_hash.cpp"], "private"),
     ("nlohmann-json", ["nlohmann/*"], ["lib/*"], "private"),
     ("OpenMP", ["omp.h"], ["kernels/*", "lib/batch/session.cpp"], "private"),
-    ("libraries opened at run time", ["dlfcn.h"], ["kernels/*_loader.cpp"], "private"),
     ("vector instructions", ["*intrin.h", "arm_neon.h"], ["kernels/*"], "private"),
     ("libfmt", ["fmt/*"], ["app/*", "lib/*"], "anywhere"),
 ]

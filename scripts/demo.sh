@@ -62,6 +62,7 @@ list_results() {
 
 step "packages"
 install_missing_packages
+fetch_cudnn_frontend
 echo "all there"
 
 step "Release build in build/release"

@@ -5,7 +5,8 @@
 #   scripts/gpu_checks.sh [FOLDER]    FOLDER (out/gpu) gets the logs; what matters is printed
 #
 # Needs CMake, Ninja, a C++20 compiler and the CUDA toolkit. Where fmt, nlohmann-json and GoogleTest are not
-# installed, bring the folder core_headers along (scripts/pack_core.sh).
+# installed, bring the folder core_headers along (scripts/pack_core.sh). It has the headers for cuDNN, too; else
+# scripts/setup_cudnn_frontend.sh fetches them, and without them cuDNN is left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -5,7 +5,8 @@
 #                          had it prints the command that installs what is missing, and exits with 1.
 #   CAUSEWAY_SKIP_SETUP=1  looks for nothing and installs nothing (the libraries came another way)
 #
-# The other scripts source this file and call `install_missing_packages`.
+# Where there is a CUDA toolkit it fetches the headers of cudnn-frontend, too (setup_cudnn_frontend.sh); a build does
+# without them where there is no network. The other scripts source this file and call `install_missing_packages`.
 set -euo pipefail
 
 causeway_packages=(
@@ -76,6 +77,13 @@ install_missing_packages() {
   apt_get install --no-install-recommends "${missing[@]}"
 }
 
+fetch_cudnn_frontend() {
+  [[ -z "${CAUSEWAY_SKIP_SETUP:-}" ]] || return 0
+  command -v nvcc >/dev/null || return 0
+  "$(dirname "${BASH_SOURCE[0]}")/setup_cudnn_frontend.sh" || true # it has said what is missing
+}
+
 if [[ "${BASH_SOURCE[0]}" == "$0" ]]; then
   install_missing_packages
+  fetch_cudnn_frontend
 fi

@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/setup.sh
 
 install_missing_packages
+fetch_cudnn_frontend
 cmake --preset ci ${CAUSEWAY_TORCH_PYTHON:+"-DCAUSEWAY_TORCH_PYTHON=$CAUSEWAY_TORCH_PYTHON"}
 cmake --build --preset ci --parallel "$(nproc)"
 # A test of n ranks counts as n jobs, so wide ones run alone on a small machine.

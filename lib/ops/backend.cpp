@@ -24,11 +24,11 @@ Ops open_backend(bool cuda, int rank_on_node, bool deterministic) {
           "this GPU cannot run the kernels of this build (they are made for other GPUs: see "
           "causeway --version); build with -DCMAKE_CUDA_ARCHITECTURES=native");
   const char* problem = deterministic ? nullptr : kernels::cuda_libraries_problem();
-  require(
-      problem == nullptr, ExitCode::device,
-      "matrix products on a GPU are cuBLASLt's, and it cannot be used ({}); put its folder into "
-      "LD_LIBRARY_PATH, or do without it, much slower (parallel.deterministic: true)",
-      problem == nullptr ? "" : problem);
+  require(problem == nullptr, ExitCode::device,
+          "matrix products, attention and convolutions on a GPU are those of NVIDIA's libraries, "
+          "and one of them cannot be used ({}); install it or put its folder into LD_LIBRARY_PATH, "
+          "or do without them, much slower (parallel.deterministic: true)",
+          problem == nullptr ? "" : problem);
   Ops ops(*kernels, memory);
   load_choices(ops, choices_folder());
   return ops;

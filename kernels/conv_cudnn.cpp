@@ -1,0 +1,109 @@
+// Convolutions by cuDNN: the padding, causal in time, and the bias are in its graph.
+//
+// Each stands on one of the plain kernels, which holds the weights and does what the library does
+// not: f32, memory that does not begin at a multiple of 16 bytes, and extents for which the library
+// has no plan on this GPU.
+#include <array>
+#include <exception>
+#include <optional>
+#include <set>
+
+#include "kernels/cuda_backend.hpp"
+#include "kernels/cuda_libraries.hpp"
+#include "kernels/cudnn_convolutions.hpp"
+#include "kernels/cudnn_library.hpp"
+
+namespace causeway::kernels::CAUSEWAY_DEVICE {
+namespace {
+
+using Extents = std::array<std::int64_t, 3>;
+
+/// What the opaque Conv of this table is.
+class Convolution {
+ public:
+  Convolution(const ConvSpec& spec, Conv* plain) : spec_(spec), plain_(plain) { cudnn_join(); }
+  Convolution(const Convolution&) = delete;
+  Convolution& operator=(const Convolution&) = delete;
+  ~Convolution() {
+    conv_destroy(plain_);
+    cudnn_leave();
+  }
+
+  Status prepare(const Extents& input) {
+    const Status status = conv_prepare(plain_, input[0], input[1], input[2]);
+    if (status != Status::ok || by_library_.contains(input)) return status;
+    const auto shape = shape_for(input);
+    if (!shape) return Status::ok;
+    const Status planned = cudnn_prepare(*shape);
+    if (planned == Status::ok) by_library_.insert(input);
+    return planned == Status::unsupported_type ? Status::ok : planned;
+  }
+
+  Status run(const ConstView& x, const View& y, Stream stream) const {
+    const Status sound = check_convolution(spec_, x, y);
+    if (sound != Status::ok) return sound;
+    const Extents input{x.shape[0], x.shape[1], x.shape[2]};
+    if (!by_library_.contains(input) || !is_aligned_for_cudnn(x.data) ||
+        !is_aligned_for_cudnn(y.data)) {
+      return conv(plain_, x, y, stream);
+    }
+    const ConvolutionWeights weights = weights_of(plain_);
+    return cudnn_convolve(*shape_for(input), {x.data, weights.weight, weights.bias, y.data},
+                          stream);
+  }
+
+  std::size_t bytes() const { return conv_bytes(plain_); }
+
+ private:
+  std::optional<ConvolutionShape> shape_for(const Extents& input) const {
+    return cudnn_shape(spec_, input, weights_of(plain_).bias != nullptr);
+  }
+
+  ConvSpec spec_;
+  Conv* plain_;
+  std::set<Extents> by_library_;  ///< extents of inputs for which the library has a plan
+};
+
+Convolution* from(Conv* conv) { return reinterpret_cast<Convolution*>(conv); }
+
+Conv* create(const ConvSpec& spec, ConstView weight, ConstView bias) {
+  Conv* const plain = conv_create(spec, weight, bias);
+  if (plain == nullptr) return nullptr;
+  try {
+    return reinterpret_cast<Conv*>(new Convolution(spec, plain));
+  } catch (const std::exception&) {
+    conv_destroy(plain);
+    return nullptr;
+  }
+}
+
+void destroy(Conv* conv) { delete from(conv); }
+
+Status prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width) {
+  if (conv == nullptr) return Status::backend_failure;
+  try {
+    return from(conv)->prepare({time, height, width});
+  } catch (const std::exception&) {
+    return Status::backend_failure;
+  }
+}
+
+Status convolve(Conv* conv, ConstView x, View y, Stream stream) {
+  return conv == nullptr ? Status::backend_failure : from(conv)->run(x, y, stream);
+}
+
+std::size_t bytes_held(const Conv* conv) {
+  return conv == nullptr ? 0 : reinterpret_cast<const Convolution*>(conv)->bytes();
+}
+
+}  // namespace
+
+void use_cudnn_convolutions(Kernels& backend) {
+  backend.conv_create = create;
+  backend.conv_destroy = destroy;
+  backend.conv_prepare = prepare;
+  backend.conv = convolve;
+  backend.conv_bytes = bytes_held;
+}
+
+}  // namespace causeway::kernels::CAUSEWAY_DEVICE

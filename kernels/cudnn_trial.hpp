@@ -1,0 +1,86 @@
+// With what plans of a convolution are tried: memory on the device, and a clock.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "kernels/cudnn_graphs.hpp"
+
+namespace causeway::kernels::CAUSEWAY_DEVICE {
+
+/// Device memory that grows; what was in it is lost then.
+class Block {
+ public:
+  Block() = default;
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  ~Block() { cudaFree(data_); }
+
+  bool grow(std::size_t bytes) {
+    if (bytes <= bytes_) return true;
+    cudaFree(data_);  // waits for work under way that uses it
+    data_ = nullptr;
+    bytes_ = 0;
+    if (cudaMalloc(&data_, bytes) != cudaSuccess) {
+      cudaGetLastError();  // else the next launch would report it as its own
+      data_ = nullptr;
+      return false;
+    }
+    bytes_ = bytes;
+    return true;
+  }
+  void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// x, weight, bias and y of a convolution, to try plans with.
+class Trial {
+ public:
+  explicit Trial(const ConvolutionShape& s) {
+    const auto volume = [](const std::array<std::int64_t, 3>& extents) {
+      return extents[0] * extents[1] * extents[2];
+    };
+    const std::int64_t two = 2, weights = volume(s.kernel) * s.in_channels * s.out_channels;
+    there_ = fill(x_, two * volume(s.input) * s.in_channels) && fill(weight_, two * weights) &&
+             fill(bias_, 4 * s.out_channels) && fill(y_, two * volume(s.output) * s.out_channels);
+  }
+  bool is_there() const { return there_; }
+  ConvolutionTensors tensors() const {
+    return {x_.data(), weight_.data(), bias_.data(), y_.data()};
+  }
+
+ private:
+  static bool fill(Block& block, std::int64_t bytes) {
+    const auto size = static_cast<std::size_t>(bytes);
+    return block.grow(size) && cudaMemset(block.data(), 0, size) == cudaSuccess;
+  }
+  Block x_, weight_, bias_, y_;
+  bool there_ = false;
+};
+
+inline constexpr int timed_runs = 3;
+
+/// Milliseconds of some runs after a first one, on the default stream; nothing if one failed.
+template <class Run>
+std::optional<float> time(Run run) {
+  cudaEvent_t begin = nullptr, end = nullptr;
+  float milliseconds = 0.0f;
+  bool fine = cudaEventCreate(&begin) == cudaSuccess && cudaEventCreate(&end) == cudaSuccess &&
+              run() && cudaEventRecord(begin, nullptr) == cudaSuccess;
+  for (int i = 0; i < timed_runs; ++i) fine = fine && run();
+  fine = fine && cudaEventRecord(end, nullptr) == cudaSuccess &&
+         cudaEventSynchronize(end) == cudaSuccess &&
+         cudaEventElapsedTime(&milliseconds, begin, end) == cudaSuccess;
+  if (begin != nullptr) cudaEventDestroy(begin);
+  if (end != nullptr) cudaEventDestroy(end);
+  return fine ? std::optional(milliseconds) : std::nullopt;
+}
+
+}  // namespace causeway::kernels::CAUSEWAY_DEVICE
