@@ -9,34 +9,24 @@
 #include <optional>
 
 #include "kernels/cudnn_graphs.hpp"
+#include "kernels/device_memory_cuda.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 
 /// Device memory that grows; what was in it is lost then.
 class Block {
  public:
-  Block() = default;
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
-  ~Block() { cudaFree(data_); }
-
   bool grow(std::size_t bytes) {
     if (bytes <= bytes_) return true;
-    cudaFree(data_);  // waits for work under way that uses it
-    data_ = nullptr;
-    bytes_ = 0;
-    if (cudaMalloc(&data_, bytes) != cudaSuccess) {
-      cudaGetLastError();  // else the next launch would report it as its own
-      data_ = nullptr;
-      return false;
-    }
-    bytes_ = bytes;
-    return true;
+    memory_.reset();  // before the larger one is allocated
+    memory_ = allocate_on_device(bytes);
+    bytes_ = memory_ ? bytes : 0;
+    return memory_ != nullptr;
   }
-  void* data() const { return data_; }
+  void* data() const { return memory_.get(); }
 
  private:
-  void* data_ = nullptr;
+  DeviceMemory memory_;
   std::size_t bytes_ = 0;
 };
 

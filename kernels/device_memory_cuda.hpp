@@ -19,7 +19,9 @@ using DeviceMemory = std::unique_ptr<void, DeviceFree>;
 /// Null where there is none left.
 inline DeviceMemory allocate_on_device(std::size_t bytes) {
   void* pointer = nullptr;
-  return DeviceMemory(cudaMalloc(&pointer, bytes) == cudaSuccess ? pointer : nullptr);
+  if (cudaMalloc(&pointer, bytes) == cudaSuccess) return DeviceMemory(pointer);
+  cudaGetLastError();  // else a later call would report it as its own
+  return nullptr;
 }
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE
