@@ -59,6 +59,18 @@ TEST_F(PeerCopies, TakeTheirTurnBetweenWhatElseTheDeviceDoes) {
   known.expect_arrived();  // copies out after them without waiting
 }
 
+TEST_F(PeerCopies, ArriveAlsoWhereAWindowGrowsBeforeAnyoneWaitedForThem) {
+  for (const bool before : {true, false}) {
+    const auto group = peers_on_host(process());
+    KnownExchange small(*group, 0), large(*group, 1, 2000);
+    small.exchange();
+    if (before) group->make_room(large.plan());
+    large.exchange();
+    small.expect_arrived();
+    large.expect_arrived();
+  }
+}
+
 TEST_F(PeerCopies, HoldAWindowOfTwiceWhatARankSends) {
   constexpr std::size_t least = std::size_t{2} << 20;
   const auto group = peers_on_host(process());
