@@ -57,7 +57,9 @@ TEST(Numa, BindsOnlyWhatNobodyHasBound) {
     }
     EXPECT_EQ(CPU_COUNT(&after), 1);
     EXPECT_TRUE(CPU_ISSET(static_cast<std::size_t>(first), &after));
-    if (CPU_COUNT(&before) > 1) EXPECT_FALSE(bind_to({0, {first}})) << "it is bound now";
+    if (CPU_COUNT(&before) > 1) {
+      EXPECT_FALSE(bind_to({0, {first}})) << "it is bound now";
+    }
   }).join();
 }
 
