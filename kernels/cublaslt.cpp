@@ -25,7 +25,7 @@ void write(std::ostream& line, const ProductShape& s, const cublasLtMatmulAlgo_t
   line << s.rows << ' ' << s.n << ' ' << s.k << ' ' << s.x_stride << ' ' << s.y_stride << ' '
        << static_cast<int>(s.compute) << ' ' << static_cast<int>(s.result) << ' ' << s.has_bias
        << ' ' << s.has_gelu << ' ' << s.adds << ' ' << s.x_alignment << ' ' << s.w_alignment << ' '
-       << s.y_alignment;
+       << s.y_alignment << ' ' << s.bias_alignment;
   for (const auto word : algorithm.data) line << ' ' << word;
   line << '\n';
 }
@@ -33,7 +33,7 @@ void write(std::ostream& line, const ProductShape& s, const cublasLtMatmulAlgo_t
 bool read(std::istream& line, ProductShape& s, cublasLtMatmulAlgo_t& algorithm) {
   int compute = 0, result = 0;
   line >> s.rows >> s.n >> s.k >> s.x_stride >> s.y_stride >> compute >> result >> s.has_bias >>
-      s.has_gelu >> s.adds >> s.x_alignment >> s.w_alignment >> s.y_alignment;
+      s.has_gelu >> s.adds >> s.x_alignment >> s.w_alignment >> s.y_alignment >> s.bias_alignment;
   s.compute = static_cast<ElementType>(compute);
   s.result = static_cast<ElementType>(result);
   for (auto& word : algorithm.data) line >> word;
@@ -66,7 +66,7 @@ class Library {
     if (shape.has_bias && right_bias == nullptr) return Status::backend_failure;
     Chosen& chosen = products_.try_emplace(shape, shape).first->second;
     if (!chosen.searched && chosen.product.sound()) {
-      chosen.algorithm = choose(chosen.product, shape, x, weight, right_bias, *workspace, stream);
+      choose(chosen, shape, x, weight, right_bias, y, *workspace, stream);
     }
     chosen.searched = true;
     if (!chosen.algorithm) return Status::unsupported_type;
@@ -79,12 +79,9 @@ class Library {
   std::string choices() {
     const std::lock_guard lock(mutex_);
     std::ostringstream text;
+    if (!handle_ || header().empty()) return {};
     text << header() << '\n';
-    auto all = written_down_;  // shapes that were not met this time are kept, too
-    for (const auto& [shape, chosen] : products_) {
-      if (chosen.algorithm) all.insert_or_assign(shape, *chosen.algorithm);
-    }
-    for (const auto& [shape, algorithm] : all) write(text, shape, algorithm);
+    for (const auto& [shape, algorithm] : written_down_) write(text, shape, algorithm);
     return text.str();
   }
 
@@ -121,46 +118,55 @@ class Library {
   /// The bias in the type of the result, the only one that the library takes.
   const void* bias_for(const ProductShape& shape, const float* bias, Workspace& workspace,
                        cudaStream_t stream) {
-    if (!shape.has_bias || shape.result == ElementType::f32) {
-      return bias;
-    }
+    if (!shape.has_bias || shape.result == ElementType::f32) return bias;
     const View rounded = view_of(workspace.bias.get(), ElementType::bf16, {shape.n});
     const Status status =
         convert(const_view_of(bias, ElementType::f32, {shape.n}), rounded, stream);
     return status == Status::ok ? rounded.data : nullptr;
   }
 
-  /// What was written down, or the fastest candidate; the result of trials goes elsewhere.
-  std::optional<cublasLtMatmulAlgo_t> choose(CublasltProduct& product, const ProductShape& shape,
-                                             const void* x, const void* weight, const void* bias,
-                                             Workspace& workspace, cudaStream_t stream) {
-    const auto known = written_down_.find(shape);
-    if (known != written_down_.end() && product.takes(handle_.get(), known->second)) {
-      return known->second;
-    }
-    const auto candidates = product.candidates(handle_.get(), bias);
+  /// What was written down if it runs, or the fastest candidate. Trials go to memory of their own;
+  /// where there is none left, into y if the product writes it anyway.
+  void choose(Chosen& chosen, const ProductShape& shape, const void* x, const void* weight,
+              const void* bias, void* y, Workspace& workspace, cudaStream_t stream) {
+    CublasltProduct& product = chosen.product;
     const auto bytes =
         static_cast<std::size_t>(shape.rows * shape.y_stride) * bytes_of(shape.result);
     // As far from an even address as y, so that the same algorithms can run.
     const std::size_t offset = static_cast<std::size_t>(shape.y_alignment) % 256;
     const DeviceMemory elsewhere = allocate_on_device(bytes + offset);
-    if (!elsewhere) return candidates.empty() ? std::nullopt : std::optional(candidates.front());
-    void* const y = static_cast<char*>(elsewhere.get()) + offset;
-    if (cudaMemsetAsync(elsewhere.get(), 0, bytes + offset, stream) != cudaSuccess) return {};
-    std::optional<cublasLtMatmulAlgo_t> fastest;
+    if (elsewhere) {
+      y = static_cast<char*>(elsewhere.get()) + offset;
+      if (cudaMemsetAsync(elsewhere.get(), 0, bytes + offset, stream) != cudaSuccess) return;
+    }
+    const auto run = [&](const cublasLtMatmulAlgo_t& algorithm) {
+      return product.run(handle_.get(), algorithm, x, weight, bias, y, workspace.memory.get(),
+                         stream);
+    };
+    const bool may_run = elsewhere || !shape.adds;
+    const auto known = written_down_.find(shape);
+    if (may_run && known != written_down_.end() &&
+        product.takes(handle_.get(), known->second, bias) && run(known->second) &&
+        cudaStreamSynchronize(stream) == cudaSuccess) {
+      chosen.algorithm = known->second;
+      return;
+    }
     float least = std::numeric_limits<float>::infinity();
-    for (const auto& candidate : candidates) {
-      const auto once = [&] {
-        return product.run(handle_.get(), candidate, x, weight, bias, y, workspace.memory.get(),
-                           stream);
-      };
-      const std::optional<float> milliseconds = time(once, stream);
+    for (const auto& candidate : product.candidates(handle_.get(), bias)) {
+      if (!elsewhere) {  // no time is taken with memory that scarce: the likeliest that runs
+        if (!may_run || run(candidate)) {
+          chosen.algorithm = candidate;
+          return;
+        }
+        continue;
+      }
+      const std::optional<float> milliseconds = time([&] { return run(candidate); }, stream);
       if (milliseconds && *milliseconds < least) {
         least = *milliseconds;
-        fastest = candidate;
+        chosen.algorithm = candidate;
+        written_down_.insert_or_assign(shape, candidate);
       }
     }
-    return fastest;
   }
 
   /// Milliseconds of some runs after a first one; nothing if one failed.
@@ -180,23 +186,20 @@ class Library {
   }
 
   static std::string header() {
-    int device = 0, processors = 0, major = 0, minor = 0;
-    const bool known =
-        cudaGetDevice(&device) == cudaSuccess &&
-        cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device) ==
-            cudaSuccess &&
-        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
-        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess;
-    std::ostringstream text;
-    text << "cuBLASLt " << cublasLtGetVersion() << " on compute capability " << major << '.'
-         << minor << " with " << (known ? processors : 0) << " multiprocessors";
-    return text.str();
+    int device = 0;
+    cudaDeviceProp properties;
+    if (cudaGetDevice(&device) != cudaSuccess ||
+        cudaGetDeviceProperties(&properties, device) != cudaSuccess) {
+      return {};
+    }
+    return "cuBLASLt " + std::to_string(cublasLtGetVersion()) + " on " + properties.name;
   }
 
   std::mutex mutex_;
   OwnedByUs<cublasLtContext> handle_;
   std::map<cudaStream_t, Workspace> workspaces_;
   std::map<ProductShape, Chosen> products_;
+  /// What was found out, this time or before; shapes that are not met this time are kept, too.
   std::map<ProductShape, cublasLtMatmulAlgo_t> written_down_;
 };
 

@@ -15,7 +15,7 @@ struct ProductShape {
   std::int64_t rows = 0, n = 0, k = 0, x_stride = 0, y_stride = 0;
   ElementType compute = ElementType::f32, result = ElementType::f32;
   bool has_bias = false, has_gelu = false, adds = false;
-  int x_alignment = 0, w_alignment = 0, y_alignment = 0;  ///< bytes, at most 256
+  int x_alignment = 0, w_alignment = 0, y_alignment = 0, bias_alignment = 0;  ///< bytes, ≤ 256
   auto operator<=>(const ProductShape&) const = default;
 };
 

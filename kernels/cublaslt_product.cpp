@@ -63,7 +63,10 @@ std::vector<cublasLtMatmulAlgo_t> CublasltProduct::candidates(cublasLtHandle_t l
     return succeeded(cublasLtMatmulPreferenceSetAttribute(made, what, &value, sizeof value));
   };
   const auto alignment = [](int bytes) { return static_cast<std::uint32_t>(bytes); };
+  // Where a sum is split, its parts are added in fp32, whatever the type of the result.
+  const std::uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   if (!prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, cublaslt_workspace_bytes) ||
+      !prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions) ||
       !prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(shape_.w_alignment)) ||
       !prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(shape_.x_alignment)) ||
       !prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(shape_.y_alignment)) ||
@@ -85,9 +88,11 @@ std::vector<cublasLtMatmulAlgo_t> CublasltProduct::candidates(cublasLtHandle_t l
   return usable;
 }
 
-bool CublasltProduct::takes(cublasLtHandle_t library, const cublasLtMatmulAlgo_t& algorithm) const {
+bool CublasltProduct::takes(cublasLtHandle_t library, const cublasLtMatmulAlgo_t& algorithm,
+                            const void* bias) {
   cublasLtMatmulHeuristicResult_t result{};
-  return succeeded(cublasLtMatmulAlgoCheck(library, product_.get(), weight_.get(), x_.get(),
+  return set_bias(bias) &&
+         succeeded(cublasLtMatmulAlgoCheck(library, product_.get(), weight_.get(), x_.get(),
                                            y_.get(), y_.get(), &algorithm, &result)) &&
          result.workspaceSize <= cublaslt_workspace_bytes;
 }

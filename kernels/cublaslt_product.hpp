@@ -38,7 +38,7 @@ class CublasltProduct {
   std::vector<cublasLtMatmulAlgo_t> candidates(cublasLtHandle_t library, const void* bias);
 
   /// Whether the library still takes an algorithm that was written down.
-  bool takes(cublasLtHandle_t library, const cublasLtMatmulAlgo_t& algorithm) const;
+  bool takes(cublasLtHandle_t library, const cublasLtMatmulAlgo_t& algorithm, const void* bias);
 
   /// Starts it; false where the library refused. The bias has the type of the result.
   bool run(cublasLtHandle_t library, const cublasLtMatmulAlgo_t& algorithm, const void* x,

@@ -5,8 +5,8 @@
 
 namespace causeway::kernels {
 
-/// Why a library cannot be used, or null if it can. A build without cuBLASLt has a problem with it;
-/// one without cuDNN has none: there the plain kernels stay.
+/// Why a library cannot be used, or null if it can. A build without it has no problem: there the
+/// plain kernels stay, as CMake and `causeway --version` say.
 const char* cublaslt_problem();
 const char* cudnn_problem();
 

@@ -40,7 +40,7 @@ struct LinearArgs {
 };
 
 /// The same product with a weight as it lies in a checkpoint: converted and packed panel by panel.
-/// Bit-identical with `linear` on the same values.
+/// Bit-identical with `linear` on the same values where the backend is deterministic.
 struct LinearStoredArgs {
   ConstView x;       ///< [rows, k] of type `compute`
   ConstView weight;  ///< [n, k] contiguous, f32, f16 or bf16, any alignment
@@ -223,6 +223,8 @@ struct Kernels {
   std::size_t (*linear_packed_bytes)(std::int64_t n, std::int64_t k, ElementType compute);
   Status (*linear_pack)(ConstView weight /* [n, k] f32|f16|bf16 */, ElementType compute,
                         void* packed, Stream);
+  /// Where a library has several algorithms, the first call for a shape tries them: it allocates
+  /// and waits.
   Status (*linear)(const LinearArgs&, Stream);
   std::size_t (*linear_stored_workspace)(std::int64_t k, ElementType compute);
   Status (*linear_stored)(const LinearStoredArgs&, Stream);

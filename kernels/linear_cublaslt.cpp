@@ -31,7 +31,8 @@ Status multiply(const LinearArgs& args, bool adds, const float* bias, View y, St
                            .adds = adds,
                            .x_alignment = alignment_of(args.x.data),
                            .w_alignment = alignment_of(args.weight),
-                           .y_alignment = alignment_of(y.data)};
+                           .y_alignment = alignment_of(y.data),
+                           .bias_alignment = bias == nullptr ? 0 : alignment_of(bias)};
   return cublaslt_product(shape, args.x.data, args.weight, bias, y.data, stream);
 }
 

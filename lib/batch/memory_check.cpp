@@ -9,8 +9,10 @@
 namespace causeway {
 namespace {
 
-/// What libraries allocate beside us: NCCL's channels, rounding to pages.
-constexpr std::int64_t reserve_per_rank = std::int64_t{1} << 30;
+/// What is not in the plan: workspaces of cuBLASLt and cuDNN (at most 0.5 GiB) and the memory with
+/// which they try algorithms, code that is loaded at its first use, NCCL's channels, rounding to
+/// pages.
+constexpr std::int64_t reserve_per_rank = std::int64_t{2} << 30;
 
 constexpr auto visit_parts = [](auto& plan, auto&& visit) {
   visit("weights", plan.weights);
@@ -74,6 +76,14 @@ std::string memory_problem(const std::vector<Place>& places, const std::vector<M
         one ? "" : ", or fewer ranks on a GPU");
   }
   return "";
+}
+
+TextWeights choose_text_weights(TextWeightsKind asked, const std::vector<Place>& places,
+                                const std::vector<MemoryPlan>& resident) {
+  const bool stay =
+      asked == TextWeightsKind::resident ||
+      (asked == TextWeightsKind::automatic && memory_problem(places, resident).empty());
+  return stay ? TextWeights::resident : TextWeights::streamed;
 }
 
 }  // namespace causeway

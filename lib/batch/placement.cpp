@@ -55,6 +55,13 @@ std::vector<Place> gather_places(Communicator& world, const Place& own) {
   return share_parts(world, own, visit_parts);
 }
 
+int fair_share(int processors, const std::vector<Place>& places, const Place& own) {
+  const auto sharers = std::count_if(places.begin(), places.end(), [&](const Place& place) {
+    return place.host == own.host && place.numa_node == own.numa_node;
+  });
+  return std::max(1, processors / std::max(1, static_cast<int>(sharers)));
+}
+
 std::string placement_table(const std::vector<Place>& places) {
   std::size_t width = 4;
   for (const Place& place : places) width = std::max(width, place.host.size());

@@ -28,6 +28,10 @@ std::string gibibytes(std::int64_t bytes);
 /// The places of all ranks, at all ranks; collective over `world`.
 std::vector<Place> gather_places(Communicator& world, const Place& own);
 
+/// Of `processors` near a GPU: the share of a rank there, as many ranks of `places` as work on the
+/// same host and NUMA node having one each; at least 1.
+int fair_share(int processors, const std::vector<Place>& places, const Place& own);
+
 /// A heading and a line per rank.
 std::string placement_table(const std::vector<Place>& places);
 /// To standard output, at once: it is wanted most where the run ends badly.

@@ -19,17 +19,16 @@
 namespace causeway {
 namespace {
 
-/// Threads of this rank: as configured, else OMP_NUM_THREADS, else its share of the node's cores
-/// (no more than the launcher has bound it to).
-int choose_threads(const Config& config, const Process& process) {
+/// Threads that a person asked for; 0: nobody did.
+int configured_threads(const Config& config) {
   if (config.parallel.threads > 0) return config.parallel.threads;
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return omp_get_max_threads();
-  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  int share = std::max(1, cores / process.ranks_on_node());
+  return std::getenv("OMP_NUM_THREADS") != nullptr ? omp_get_max_threads() : 0;
+}
+
+/// Processors that this process may run on; 0: not known.
+int allowed_processors() {
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
-    share = std::min(share, CPU_COUNT(&allowed));
-  return std::max(1, share);
+  return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 0;
 }
 
 }  // namespace
@@ -53,6 +52,9 @@ Session::Session(Process& process, const Config& config)
       group_(process.split(process.world().rank() / group_size_)) {
   Communicator& world = process.world();
   collectively(world, [&] { open_device(); });
+  places_ = gather_places(world, place_);
+  place_.threads = choose_threads();
+  omp_set_num_threads(place_.threads);
   places_ = gather_places(world, place_);
   collectively(world, [&] {
     group_ = connect(std::move(group_), config.parallel, places_of_group(), ops_->memory());
@@ -88,10 +90,19 @@ void Session::open_device() {
     place_.device_bytes = static_cast<std::int64_t>(gpu.bytes);
     const NumaNode node = numa_node_of(gpu.pci);
     place_.numa_node = node.number;
-    bind_to(node);  // before OpenMP's threads are started
+    // Before OpenMP's threads are started; not where more of them are wanted than run there.
+    bound_ =
+        configured_threads(*config_) <= static_cast<int>(node.processors.size()) && bind_to(node);
   }
-  place_.threads = choose_threads(*config_, *process_);
-  omp_set_num_threads(place_.threads);
+}
+
+int Session::choose_threads() const {
+  if (const int threads = configured_threads(*config_); threads > 0) return threads;
+  const int allowed = allowed_processors();
+  if (bound_) return fair_share(allowed, places_, place_);
+  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  const int share = std::max(1, cores / process_->ranks_on_node());
+  return allowed > 0 ? std::min(share, allowed) : share;  // no more than the launcher has bound
 }
 
 std::optional<MemoryPlan> Session::check_memory(LargestVideo largest) {
@@ -106,13 +117,9 @@ std::optional<MemoryPlan> Session::check_memory(LargestVideo largest) {
   collectively(world,
                [&] { place_.device_free = static_cast<std::int64_t>(cuda_gpu().free_bytes); });
   places_ = gather_places(world, place_);  // what is free now that NCCL has taken its part
-  const TextWeightsKind asked = config_->model.text_weights;
-  if (asked != TextWeightsKind::streamed) text_weights_ = TextWeights::resident;
-  auto plans = plans_with(text_weights_, largest);
-  if (asked == TextWeightsKind::automatic && !memory_problem(places_, plans).empty()) {
-    text_weights_ = TextWeights::streamed;
-    plans = plans_with(text_weights_, largest);
-  }
+  auto plans = plans_with(TextWeights::resident, largest);
+  text_weights_ = choose_text_weights(config_->model.text_weights, places_, plans);
+  if (text_weights_ == TextWeights::streamed) plans = plans_with(text_weights_, largest);
   collectively(world, [&] {
     const auto problem = world.rank() == 0 ? memory_problem(places_, plans) : std::string();
     require(problem.empty(), ExitCode::device, "{}", problem);
@@ -141,11 +148,12 @@ std::vector<MemoryPlan> Session::plans_with(TextWeights text_weights, LargestVid
 void Session::open_model() {
   model_ = std::make_unique<Model>(config_->model.path, config_->model.transformer_file,
                                    config_->model.precision, *ops_);
-  if (group_->rank() == 0) model_->prepare_text(text_weights_);
+  if (group_->rank() == 0) model_->prepare_text();
 }
 
 void Session::load_model() {
   model_->transformer();
+  if (group_->rank() == 0 && text_weights_ == TextWeights::resident) model_->keep_text_weights();
   if (group_->rank() == 0 && config_->encoding.save) model_->vae_decoder();
 }
 

@@ -61,13 +61,16 @@ class Session {
   /// Opens the checkpoint; on the group's first rank the tokenizer and text encoder, too. Call it
   /// where all ranks agree (`collectively`).
   void open_model();
-  /// Loads what this rank runs: the transformer, and where it decodes the VAE's decoder. As above.
+  /// Loads what this rank runs: the transformer, the text encoder's matrices where they stay, and
+  /// where it decodes the VAE's decoder. As above.
   void load_model();
   Model& model() { return *model_; }
   const Model& model() const { return *model_; }
 
  private:
   void open_device();
+  /// Of this rank: as configured, else OMP_NUM_THREADS, else its share of the processors.
+  int choose_threads() const;
   std::vector<MemoryPlan> plans_with(TextWeights text_weights, LargestVideo largest);
   std::vector<Place> places_of_group() const;
 
@@ -75,6 +78,7 @@ class Session {
   const Config* config_;
   int group_size_;
   Place place_;
+  bool bound_ = false;  ///< to the processors near its GPU
   std::vector<Place> places_;
   std::optional<Ops> ops_;
   std::unique_ptr<Communicator> group_;

@@ -70,7 +70,7 @@ VaeEncoder& Model::vae_encoder() {
   return *vae_encoder_;
 }
 
-void Model::prepare_text(TextWeights weights) {
+void Model::prepare_text() {
   if (text_encoder_) return;
   require(!folder_.tokenizer_folder.empty(), ExitCode::input,
           "checkpoint {} has no tokenizer (looked for a folder with tokenizer.json or "
@@ -91,7 +91,12 @@ void Model::prepare_text(TextWeights weights) {
           "different models",
           folder_.path, tokenizer->file(), tokenizer->vocabulary_size(), config.vocab);
   tokenizer_ = std::move(tokenizer);
-  text_encoder_ = std::make_unique<TextEncoder>(store, config, ops_, compute_, weights);
+  text_encoder_ = std::make_unique<TextEncoder>(store, config, ops_, compute_);
+}
+
+void Model::keep_text_weights() {
+  prepare_text();
+  text_encoder_->keep_matrices();
 }
 
 const EncodedPrompt& Model::encode_prompt(const std::string& prompt) {

@@ -53,9 +53,10 @@ class Model {
   Transformer& transformer();
   VaeDecoder& vae_decoder();
   VaeEncoder& vae_encoder();
-  /// Opens tokenizer and text encoder ahead of the first prompt; `weights` counts at the first
-  /// call.
-  void prepare_text(TextWeights weights = TextWeights::streamed);
+  /// Opens tokenizer and text encoder ahead of the first prompt.
+  void prepare_text();
+  /// Reads the text encoder's matrices and keeps them on the device; else they are streamed.
+  void keep_text_weights();
   /// Cleans, tokenizes and encodes. The last prompts are remembered (256 MB of them), so that each
   /// distinct prompt is encoded once; the reference holds until the next call.
   const EncodedPrompt& encode_prompt(const std::string& prompt);

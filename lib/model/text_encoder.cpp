@@ -64,7 +64,7 @@ std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t bucket
 }
 
 TextEncoder::TextEncoder(const TensorStore& store, const TextEncoderConfig& config, const Ops& ops,
-                         ElementType compute, TextWeights weights)
+                         ElementType compute)
     : store_(&store), config_(config), ops_(&ops), compute_(compute) {
   const auto shapes = text_encoder_tensor_shapes(config);
   store.check_exactly(shapes);
@@ -81,10 +81,10 @@ TextEncoder::TextEncoder(const TensorStore& store, const TextEncoderConfig& conf
                                   .view())});
   }
   final_norm_ = load("norm.weight", {config.width});
-  if (weights == TextWeights::resident) keep_matrices();
 }
 
 void TextEncoder::keep_matrices() {
+  if (!matrices_.empty()) return;
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     prefetch_layer(layer + 1);
     for (const char* part : matrix_parts) {

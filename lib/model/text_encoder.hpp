@@ -50,9 +50,11 @@ class TextEncoder {
   /// `store` and `ops` must outlive the encoder. Throws Error(input) if the tensors are not those
   /// of `config`.
   TextEncoder(const TensorStore& store, const TextEncoderConfig& config, const Ops& ops,
-              ElementType compute, TextWeights weights = TextWeights::streamed);
+              ElementType compute);
 
   const TextEncoderConfig& config() const { return config_; }
+  /// Reads the matrices and keeps them on the device from now on.
+  void keep_matrices();
   /// Hidden states [n, width], f32, in the host's memory, of the n ≥ 1 real tokens `ids` (no
   /// padding: attention sees these only). Throws Error(input) if an id has no row in the embedding
   /// table.
@@ -67,7 +69,6 @@ class TextEncoder {
   };
   struct Buffers;
 
-  void keep_matrices();
   void prefetch_layer(std::int64_t layer) const;
   Tensor embed(const std::vector<std::int32_t>& ids) const;
   Tensor relative_bias(const Layer& layer, std::int64_t tokens) const;

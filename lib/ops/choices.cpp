@@ -53,12 +53,18 @@ void load_choices(const Ops& ops, const fs::path& folder) {
 }
 
 bool save_choices(const Ops& ops, const fs::path& folder) {
+  const fs::path path = file_of(folder, ops.kernels().choices());
+  if (path.empty()) return true;
+  const std::string there = content_of(path);
+  ops.kernels().use_choices(there);  // other machines' runs may have written it meanwhile
   const std::string text = ops.kernels().choices();
-  const fs::path path = file_of(folder, text);
-  if (path.empty() || content_of(path) == text) return true;
+  if (there == text) return true;
   std::error_code error;
   fs::create_directories(folder, error);
-  const fs::path beside = path.string() + "." + std::to_string(getpid());
+  std::string beside = path.string() + ".XXXXXX";
+  const int descriptor = mkstemp(beside.data());
+  if (descriptor < 0) return false;
+  ::close(descriptor);
   std::ofstream file(beside, std::ios::binary);
   file << text;
   file.close();

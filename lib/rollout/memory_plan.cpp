@@ -65,7 +65,8 @@ MemoryPlan plan_memory(const PlannedRun& run, const Ops& like, int rank, int ran
   model.transformer();
   const VaeConfig& vae = model.vae_config();
   const std::int64_t prompt_rows = model.transformer_config().text_length;
-  if (rank == 0) model.prepare_text(run.text_weights);
+  if (rank == 0) model.prepare_text();
+  if (rank == 0 && run.text_weights == TextWeights::resident) model.keep_text_weights();
   if (rank == 0 && run.settings.decode) model.vae_decoder();
 
   PhantomGroup group(rank, ranks, prompt_rows, memory, shares ? &window : nullptr);

@@ -29,6 +29,19 @@ TEST(Placement, IsALineForEveryRank) {
       "   2  node-two      1              0        4  cpu\n");
 }
 
+TEST(Placement, RanksNearTheSameProcessorsShareThem) {
+  std::vector<Place> places;
+  for (int rank = 0; rank < 8; ++rank) {
+    places.push_back(on_gpu(rank % 2, rank));  // all on host n1
+    places.back().numa_node = rank < 6 ? 0 : 1;
+  }
+  EXPECT_EQ(fair_share(64, places, places[0]), 10);
+  EXPECT_EQ(fair_share(64, places, places[7]), 32);
+  EXPECT_EQ(fair_share(3, places, places[0]), 1);
+  places[6].host = "elsewhere";
+  EXPECT_EQ(fair_share(64, places, places[7]), 64);
+}
+
 TEST(Placement, OfEveryRankIsKnownToAll) {
   auto& world = process().world();
   const auto places = gather_places(world, on_gpu(world.rank(), 100 + world.rank()));

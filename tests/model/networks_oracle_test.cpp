@@ -28,7 +28,7 @@ class Oracle : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     if (ops_named(GetParam().backend) == nullptr) {
-      GTEST_SKIP() << "this machine cannot run " << GetParam().backend;
+      GTEST_SKIP() << "this machine cannot run " << GetParam().backend << ".";
     }
   }
 };

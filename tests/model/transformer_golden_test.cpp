@@ -28,7 +28,7 @@ class GoldenTransformer : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     ops_ = ops_named(GetParam());
-    if (ops_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
+    if (ops_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam() << ".";
     store_ = golden_store("the golden transformer", transformer_shapes({}), golden_amplitude);
     transformer_ = std::make_unique<Transformer>(
         *store_, read_transformer_config(tiny_config, *store_), *ops_, ElementType::f32);

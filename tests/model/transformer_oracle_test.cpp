@@ -45,7 +45,7 @@ class OracleTransformer : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     ops_ = ops_named(GetParam().backend);
-    if (ops_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam().backend;
+    if (ops_ == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam().backend << ".";
   }
   std::unique_ptr<Transformer> open(const std::string& folder, const std::string& file = "") {
     checkpoint_ = open_checkpoint(oracle_folder + folder, file.empty() ? "" : oracle_folder + file);

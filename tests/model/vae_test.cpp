@@ -15,7 +15,7 @@ constexpr double golden_decode_limit = 1e-4, golden_encode_limit = 1e-5;
 class VaeOn : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    if (ops_named(GetParam()) == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
+    if (ops_named(GetParam()) == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam() << ".";
   }
   const Ops& ops() const { return *ops_named(GetParam()); }
 };

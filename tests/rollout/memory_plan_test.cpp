@@ -68,7 +68,8 @@ void expect_what_a_device_holds(std::int64_t latent_frames, bool decode, bool go
   convolutions = 0;
   Model model(run.path, "", run.compute, ops);
   model.transformer();
-  if (first) model.prepare_text(text_weights);
+  if (first) model.prepare_text();
+  if (first && text_weights == TextWeights::resident) model.keep_text_weights();
   if (first && decode) model.vae_decoder();
   Rollout rollout(model, *group, run.settings);
   Nowhere sink;

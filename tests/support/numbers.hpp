@@ -109,7 +109,7 @@ class OnBackend : public ::testing::TestWithParam<const char*> {
   /// Skips the test where there is no such backend.
   void use(const kernels::Kernels* found) {
     kernels_ = found;
-    if (found == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam();
+    if (found == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam() << ".";
     if (found == gpu_kernels(false) || found == gpu_kernels(true)) allocate_for_gpu(true);
   }
   /// What the test framework keeps for itself must not lie in the memory for the GPU.

@@ -32,6 +32,9 @@ namespace cuda_on_host {
 /// wait for each other for ever.
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread);
 
+/// The clock of events goes on by so much at once, as if a kernel had taken it.
+void pass_time(double milliseconds);
+
 void block_barrier();
 /// Every lane of the warp gives four bytes and gets those of lane `source`.
 std::uint32_t exchange_in_warp(std::uint32_t mine, unsigned source);
@@ -53,10 +56,9 @@ T __shfl_xor_sync(unsigned, T value, int distance) {
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2 };
 enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
-enum cudaDeviceAttr {
-  cudaDevAttrMultiProcessorCount = 16,
-  cudaDevAttrComputeCapabilityMajor = 75,
-  cudaDevAttrComputeCapabilityMinor = 76
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
+struct cudaDeviceProp {
+  char name[256];
 };
 using cudaStream_t = struct HostStream*;
 using cudaEvent_t = double*;
@@ -71,6 +73,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t);
 cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaGetLastError();
 cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp*, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int device);
 cudaError_t cudaEventCreate(cudaEvent_t*);
 cudaError_t cudaEventDestroy(cudaEvent_t);
