@@ -1,8 +1,8 @@
 // Attention by cuDNN, and the table in which it and convolutions are cuDNN's.
 //
 // Left to the plain kernel: f32; a result of another type than the queries; heads whose size is no
-// multiple of 8 or above 128 (the VAE's one head of 384); rows that do not begin at multiples of 16
-// bytes; and what the library has no plan for on this GPU.
+// multiple of 8; rows that do not begin at multiples of 16 bytes; and what the library has no plan
+// for on this GPU.
 #include "kernels/cuda_backend.hpp"
 #include "kernels/cuda_libraries.hpp"
 #include "kernels/cudnn_convolutions.hpp"

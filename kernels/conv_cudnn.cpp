@@ -7,21 +7,30 @@
 #include <exception>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "kernels/cuda_backend.hpp"
 #include "kernels/cuda_libraries.hpp"
 #include "kernels/cudnn_convolutions.hpp"
 #include "kernels/cudnn_library.hpp"
+#include "kernels/device_memory_cuda.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
 using Extents = std::array<std::int64_t, 3>;
 
+std::size_t bias_bytes(std::int64_t outputs) {
+  return static_cast<std::size_t>(outputs) * bytes_of(ElementType::bf16);
+}
+
 /// What the opaque Conv of this table is.
 class Convolution {
  public:
-  Convolution(const ConvSpec& spec, Conv* plain) : spec_(spec), plain_(plain) { cudnn_join(); }
+  Convolution(const ConvSpec& spec, Conv* plain, DeviceMemory bias)
+      : spec_(spec), plain_(plain), bias_(std::move(bias)) {
+    cudnn_join();
+  }
   Convolution(const Convolution&) = delete;
   Convolution& operator=(const Convolution&) = delete;
   ~Convolution() {
@@ -47,34 +56,51 @@ class Convolution {
         !is_aligned_for_cudnn(y.data)) {
       return conv(plain_, x, y, stream);
     }
-    const ConvolutionWeights weights = weights_of(plain_);
-    return cudnn_convolve(*shape_for(input), {x.data, weights.weight, weights.bias, y.data},
-                          stream);
+    return cudnn_convolve(*shape_for(input),
+                          {x.data, weights_of(plain_).weight, bias_.get(), y.data}, stream);
   }
 
-  std::size_t bytes() const { return conv_bytes(plain_); }
+  std::size_t bytes() const {
+    return conv_bytes(plain_) + (bias_ ? bias_bytes(spec_.out_channels) : 0);
+  }
 
  private:
   std::optional<ConvolutionShape> shape_for(const Extents& input) const {
-    return cudnn_shape(spec_, input, weights_of(plain_).bias != nullptr);
+    return cudnn_shape(spec_, input, bias_ != nullptr);
   }
 
   ConvSpec spec_;
   Conv* plain_;
+  DeviceMemory bias_;             ///< [out] bf16, as the library wants it, or null
   std::set<Extents> by_library_;  ///< extents of inputs for which the library has a plan
 };
 
 Convolution* from(Conv* conv) { return reinterpret_cast<Convolution*>(conv); }
 
+/// The bias of a convolution in bf16; null where it has none, nothing where there is no memory.
+std::optional<DeviceMemory> rounded_bias(const Conv* plain, std::int64_t outputs) {
+  const float* const bias = weights_of(plain).bias;
+  if (bias == nullptr) return DeviceMemory();
+  DeviceMemory rounded = allocate_on_device(bias_bytes(outputs));
+  if (!rounded ||
+      convert(const_view_of(bias, ElementType::f32, {outputs}),
+              view_of(rounded.get(), ElementType::bf16, {outputs}), nullptr) != Status::ok ||
+      cudaStreamSynchronize(nullptr) != cudaSuccess) {  // other streams do not wait for this one
+    return {};
+  }
+  return rounded;
+}
+
 Conv* create(const ConvSpec& spec, ConstView weight, ConstView bias) {
   Conv* const plain = conv_create(spec, weight, bias);
   if (plain == nullptr) return nullptr;
   try {
-    return reinterpret_cast<Conv*>(new Convolution(spec, plain));
+    auto rounded = rounded_bias(plain, spec.out_channels);
+    if (rounded) return reinterpret_cast<Conv*>(new Convolution(spec, plain, std::move(*rounded)));
   } catch (const std::exception&) {
-    conv_destroy(plain);
-    return nullptr;
   }
+  conv_destroy(plain);
+  return nullptr;
 }
 
 void destroy(Conv* conv) { delete from(conv); }

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace causeway::kernels {
+namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
 namespace fe = cudnn_frontend;
@@ -84,9 +84,11 @@ void describe(fe::graph::Graph& graph, const ConvolutionShape& s) {
                                   .set_dilation({1, 1, 1}));
   const auto like = channels_last("y", uid_result, 1, s.out_channels, s.output);
   if (s.has_bias) {
-    auto row = tensor("bias", uid_bias, {1, s.out_channels, 1, 1, 1},
-                      {s.out_channels, 1, s.out_channels, s.out_channels, s.out_channels});
-    const Tensor bias = graph.tensor(row.set_data_type(fe::DataType_t::FLOAT));
+    // Of the type of the result: with a bias in f32 only engines without the fastest instructions
+    // of their GPU take the sum along.
+    const Tensor bias =
+        graph.tensor(tensor("bias", uid_bias, {1, s.out_channels, 1, 1, 1},
+                            {s.out_channels, 1, s.out_channels, s.out_channels, s.out_channels}));
     y->set_data_type(fe::DataType_t::FLOAT).set_dim(like.get_dim()).set_stride(like.get_stride());
     y = graph.pointwise(
         y, bias,
@@ -183,4 +185,4 @@ bool CudnnGraph::run(int candidate, const ConvolutionTensors& tensors, void* wor
   return inside_->run(candidate, by_uid, workspace);
 }
 
-}  // namespace causeway::kernels
+}  // namespace causeway::kernels::CAUSEWAY_DEVICE

@@ -12,7 +12,7 @@
 
 struct cudnnContext;
 
-namespace causeway::kernels {
+namespace causeway::kernels::CAUSEWAY_DEVICE {
 
 /// A GPU for which graphs are made. Without a handle it need not be there.
 struct GraphDevice {
@@ -60,4 +60,4 @@ class CudnnGraph {
   std::unique_ptr<Inside> inside_;
 };
 
-}  // namespace causeway::kernels
+}  // namespace causeway::kernels::CAUSEWAY_DEVICE

@@ -40,8 +40,7 @@ class Library {
   Library() {
     cudnnHandle_t made = nullptr;
     int device = 0;
-    if (cudnn_problem() == nullptr && cudnnCreate(&made) == CUDNN_STATUS_SUCCESS &&
-        cudaGetDevice(&device) == cudaSuccess &&
+    if (cudnnCreate(&made) == CUDNN_STATUS_SUCCESS && cudaGetDevice(&device) == cudaSuccess &&
         cudaDeviceGetAttribute(&major_, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
         cudaDeviceGetAttribute(&minor_, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess &&
         cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, device) ==
@@ -202,8 +201,10 @@ class Library {
 
   std::string header() const {
     std::ostringstream text;
-    text << "cuDNN " << cudnnGetVersion() << " on compute capability " << major_ << '.' << minor_
-         << " with " << processors_ << " multiprocessors";
+    const std::size_t version = cudnnGetVersion();
+    text << "cuDNN " << version / 10000 << '.' << version / 100 % 100 << '.' << version % 100
+         << " on compute capability " << major_ << '.' << minor_ << " with " << processors_
+         << " multiprocessors";
     return text.str();
   }
 

@@ -29,7 +29,7 @@ struct ConvolutionShape {
   std::int64_t in_channels = 0, out_channels = 0;
   std::array<std::int64_t, 3> kernel{}, stride{}, pad_before{}, pad_after{};
   std::array<std::int64_t, 3> input{}, output{};  ///< [time, height, width]
-  bool has_bias = false;                          ///< [out_channels] f32
+  bool has_bias = false;                          ///< [out_channels] bf16
   auto operator<=>(const ConvolutionShape&) const = default;
 };
 
@@ -38,8 +38,6 @@ namespace {
 /// The library reads and writes 16 bytes at a time.
 constexpr std::int64_t cudnn_alignment = 16;
 constexpr std::int64_t aligned_elements = cudnn_alignment / 2;
-/// Of its attention: the published models have 128, the VAE's one head is wider.
-constexpr std::int64_t most_cudnn_head_dim = 128;
 
 inline bool is_aligned_for_cudnn(const void* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer) % cudnn_alignment == 0;
@@ -58,10 +56,9 @@ inline std::optional<AttentionShape> cudnn_shape(const AttentionArgs& args) {
     return {};
   }
   const auto whole = [](std::int64_t elements) { return elements % aligned_elements == 0; };
-  if (!whole(layout.head_dim) || layout.head_dim > most_cudnn_head_dim || !whole(q.stride[0]) ||
-      !whole(q.stride[1]) || !whole(y.stride[0]) || !whole(y.stride[1]) ||
-      !is_aligned_for_cudnn(q.data) || !is_aligned_for_cudnn(y.data) ||
-      !is_aligned_for_cudnn(args.cache)) {
+  if (!whole(layout.head_dim) || !whole(q.stride[0]) || !whole(q.stride[1]) ||
+      !whole(y.stride[0]) || !whole(y.stride[1]) || !is_aligned_for_cudnn(q.data) ||
+      !is_aligned_for_cudnn(y.data) || !is_aligned_for_cudnn(args.cache)) {
     return {};
   }
   return AttentionShape{.heads = layout.heads,

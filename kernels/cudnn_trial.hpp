@@ -39,7 +39,7 @@ class Trial {
     };
     const std::int64_t two = 2, weights = volume(s.kernel) * s.in_channels * s.out_channels;
     there_ = fill(x_, two * volume(s.input) * s.in_channels) && fill(weight_, two * weights) &&
-             fill(bias_, 4 * s.out_channels) && fill(y_, two * volume(s.output) * s.out_channels);
+             fill(bias_, two * s.out_channels) && fill(y_, two * volume(s.output) * s.out_channels);
   }
   bool is_there() const { return there_; }
   ConvolutionTensors tensors() const {
@@ -49,7 +49,7 @@ class Trial {
  private:
   static bool fill(Block& block, std::int64_t bytes) {
     const auto size = static_cast<std::size_t>(bytes);
-    return block.grow(size) && cudaMemset(block.data(), 0, size) == cudaSuccess;
+    return block.grow(size) && cudaMemsetAsync(block.data(), 0, size, nullptr) == cudaSuccess;
   }
   Block x_, weight_, bias_, y_;
   bool there_ = false;

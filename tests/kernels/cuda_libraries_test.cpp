@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "kernels/bfloat16.hpp"
 #include "kernels/kernels.hpp"
+#include "kernels/library_cases.hpp"
 #include "support/compare.hpp"
 
 namespace causeway::testing {
@@ -36,8 +36,6 @@ class OnDevice {
     memory_.reset(pointer);
     EXPECT_EQ(cudaMemcpy(pointer, words.data(), bytes(), cudaMemcpyHostToDevice), cudaSuccess);
   }
-  OnDevice(std::int64_t count, std::uint32_t seed)
-      : OnDevice(random_normal(static_cast<std::size_t>(count), seed)) {}
 
   void* data() const { return memory_.get(); }
   std::vector<float> values() const {
@@ -68,76 +66,20 @@ class CudaLibraries : public ::testing::Test {
   static const Kernels& libraries() { return *cuda_kernels(false); }
 };
 
-struct AttentionCase {
-  std::int64_t heads, head_dim, queries, keys;
-  float last_key_bias;
-};
-
-std::vector<float> attend(const Kernels& backend, const AttentionCase& c) {
-  const std::int64_t width = c.heads * c.head_dim, capacity = c.keys + 40;
-  const OnDevice q(c.queries * width, 1), cache(2 * capacity * width, 2);
-  const OnDevice y(std::vector<float>(static_cast<std::size_t>(c.queries * width)));
-  AttentionArgs args;
-  args.layout = {c.heads, c.head_dim, capacity, ElementType::bf16};
-  args.cache = cache.data();
-  args.valid = c.keys;
-  args.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
-  args.last_key_bias = c.last_key_bias;
-  args.q = const_view_of(q.data(), ElementType::bf16, {c.queries, c.heads, c.head_dim});
-  args.y = view_of(y.data(), ElementType::bf16, {c.queries, c.heads, c.head_dim});
-  EXPECT_EQ(backend.attention(args, nullptr), Status::ok);
-  return y.values();
-}
-
 TEST_F(CudaLibraries, AttendAsThePlainKernelDoes) {
   for (const AttentionCase& c : {AttentionCase{12, 128, 300, 777, 0.0f},
                                  {2, 128, 4680, 4680, 0.0f},
-                                 {12, 128, 300, 201, 5.7f},
+                                 {12, 128, 300, 201, 5.7f, 64},
                                  {12, 128, 300, 202, 5.7f},
                                  {12, 128, 300, 202, 1.1f},  // the same graph, another bias
                                  {4, 48, 192, 576, 0.0f},
                                  {4, 48, 192, 12, 3.0f},
                                  {1, 64, 1, 1, 0.0f},
                                  {1, 384, 240, 240, 0.0f}}) {
-    EXPECT_LT(relative_l2(attend(libraries(), c), attend(plain(), c)), allowed)
+    EXPECT_LT(relative_l2(attend<OnDevice>(libraries(), c), attend<OnDevice>(plain(), c)), allowed)
         << c.heads << " x " << c.head_dim << ", " << c.queries << " queries, " << c.keys
         << " keys, bias " << c.last_key_bias;
   }
-}
-
-struct ConvolutionCase {
-  std::int64_t in, out;
-  std::array<std::int64_t, 3> kernel, stride, pad_before, pad_after, input;
-  bool has_bias = true;
-};
-
-std::vector<float> convolve(const Kernels& backend, const ConvolutionCase& c) {
-  ConvSpec spec{c.in, c.out, c.kernel, c.stride, c.pad_before, c.pad_after, ElementType::bf16};
-  const auto [kt, kh, kw] = c.kernel;
-  const auto fan_in = static_cast<float>(c.in * kt * kh * kw);
-  const auto weight = random_normal(static_cast<std::size_t>(c.out * c.in * kt * kh * kw), 3,
-                                    1.0f / std::sqrt(fan_in));
-  const auto bias = random_normal(static_cast<std::size_t>(c.out), 4);
-  auto destroy = [&](Conv* conv) { backend.conv_destroy(conv); };
-  const std::unique_ptr<Conv, decltype(destroy)> conv(
-      backend.conv_create(
-          spec, const_view_of(weight.data(), ElementType::f32, {c.out, c.in, kt, kh, kw}),
-          const_view_of(c.has_bias ? bias.data() : nullptr, ElementType::f32, {c.out})),
-      destroy);
-  EXPECT_NE(conv.get(), nullptr);
-  const auto [t, h, w] = c.input;
-  std::array<std::int64_t, 3> out{};
-  for (std::size_t i = 0; i < 3; ++i) {
-    out[i] = (c.input[i] + c.pad_before[i] + c.pad_after[i] - c.kernel[i]) / c.stride[i] + 1;
-  }
-  const OnDevice x(t * h * w * c.in, 5);
-  const OnDevice y(std::vector<float>(static_cast<std::size_t>(out[0] * out[1] * out[2] * c.out)));
-  EXPECT_EQ(backend.conv_prepare(conv.get(), t, h, w), Status::ok);
-  EXPECT_EQ(
-      backend.conv(conv.get(), const_view_of(x.data(), ElementType::bf16, {t, h, w, c.in}),
-                   view_of(y.data(), ElementType::bf16, {out[0], out[1], out[2], c.out}), nullptr),
-      Status::ok);
-  return y.values();
 }
 
 TEST_F(CudaLibraries, ConvolveAsThePlainKernelDoes) {
@@ -157,20 +99,21 @@ TEST_F(CudaLibraries, ConvolveAsThePlainKernelDoes) {
       {5, 7, {1, 3, 3}, ones, around, around, {1, 9, 9}},
   };
   for (const auto& c : cases) {
-    EXPECT_LT(relative_l2(convolve(libraries(), c), convolve(plain(), c)), allowed)
+    EXPECT_LT(relative_l2(convolve<OnDevice>(libraries(), c), convolve<OnDevice>(plain(), c)),
+              allowed)
         << c.in << " to " << c.out << ", kernel " << c.kernel[0] << c.kernel[1] << c.kernel[2];
   }
 }
 
 TEST_F(CudaLibraries, TakeUpWhatTheyFoundOutBefore) {
   const ConvolutionCase c{32, 64, {3, 3, 3}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, {3, 16, 16}};
-  const auto before = convolve(libraries(), c);
+  const auto before = convolve<OnDevice>(libraries(), c);
   const std::string found = libraries().choices();
   EXPECT_NE(found.find(" on compute capability "), std::string::npos);
   libraries().use_choices(found);
   libraries().use_choices("of another library\nconvolution 1 2 3 nonsense\n");
   EXPECT_EQ(libraries().choices(), found);
-  EXPECT_EQ(convolve(libraries(), c), before);
+  EXPECT_EQ(convolve<OnDevice>(libraries(), c), before);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace causeway::testing {
 namespace {
 
 using namespace causeway::kernels;
+using namespace causeway::kernels::cuda;
 
 struct Gpu {
   const char* name;
@@ -113,6 +114,7 @@ TEST_F(CudnnSupport, HasPlansForTheAttentionOfThe1p3BModelAt832x480) {
   }
   expect_attention(12, 128, 585, 32760, 32760, false);  // one of eight ranks that share queries
   expect_attention(12, 128, 585, 201, 201, true);
+  expect_attention(1, 384, 60 * 104, 60 * 104, 60 * 104, false);  // within a frame, in the VAE
 }
 
 TEST_F(CudnnSupport, HasPlansForTheAttentionOfTheDemoModel) {

@@ -1,4 +1,5 @@
-// The CUDA backend with NVIDIA's libraries, compiled for the host against a stand-in for cuBLASLt.
+// The CUDA backend with NVIDIA's libraries, compiled for the host against stand-ins for cuBLASLt
+// (here) and cuDNN (support/cudnn_on_host).
 #pragma once
 
 #include "kernels/kernels.hpp"

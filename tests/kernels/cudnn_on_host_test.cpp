@@ -1,0 +1,152 @@
+// The kernels' code for cuDNN against a stand-in for it: what reaches the library, what stays
+// plain, and which plan is kept.
+#include "support/cudnn_on_host/cudnn_on_host.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/library_cases.hpp"
+#include "support/compare.hpp"
+#include "support/cublaslt_on_host/cublaslt_on_host.hpp"
+#include "support/cuda_on_host/cuda_on_host.hpp"
+#include "support/numbers.hpp"
+
+namespace causeway::testing {
+namespace {
+
+using namespace causeway::kernels;
+
+class OnHost {
+ public:
+  explicit OnHost(const std::vector<float>& values) : numbers_(ElementType::bf16, values) {}
+  void* data() const { return numbers_.data(); }
+  std::vector<float> values() const {
+    std::vector<float> values(numbers_.size());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = numbers_[i];
+    return values;
+  }
+
+ private:
+  mutable Numbers numbers_;
+};
+
+constexpr double allowed = 6e-3;
+
+class CudnnOnHost : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (libraries_on_host_kernels() == nullptr) GTEST_SKIP() << "no fibres here";
+  }
+  static const Kernels& plain() { return *cuda_on_host_kernels(); }
+  static const Kernels& libraries() { return *libraries_on_host_kernels(); }
+  static int runs() { return cudnn_on_host_runs(slow_plan) + cudnn_on_host_runs(fast_plan); }
+
+  /// Whether the library did it; the result must be right in any case.
+  static bool by_library(const AttentionCase& c) {
+    const int before = runs();
+    const auto got = attend<OnHost>(libraries(), c);
+    const bool by_it = runs() > before;
+    EXPECT_LT(relative_l2(got, attend<OnHost>(plain(), c)), allowed);
+    return by_it;
+  }
+  static bool by_library(const ConvolutionCase& c) {
+    const int before = runs();
+    const auto got = convolve<OnHost>(libraries(), c);
+    const bool by_it = runs() > before;
+    EXPECT_LT(relative_l2(got, convolve<OnHost>(plain(), c)), allowed);
+    return by_it;
+  }
+};
+
+ConvolutionCase convolution(std::int64_t in, std::int64_t out, bool has_bias = true) {
+  return {in, out, {3, 3, 3}, {1, 1, 1}, {2, 1, 1}, {0, 1, 1}, {2, 5, 4}, has_bias};
+}
+
+TEST_F(CudnnOnHost, AttendsAsThePlainKernelDoes) {
+  EXPECT_TRUE(by_library(AttentionCase{2, 16, 9, 33, 0.0f}));
+  EXPECT_TRUE(by_library(AttentionCase{2, 16, 9, 33, 0.0f, 24})) << "gaps between the tokens";
+  EXPECT_TRUE(by_library(AttentionCase{3, 48, 5, 12, 3.0f}));
+  EXPECT_TRUE(by_library(AttentionCase{3, 48, 5, 12, 1.0f})) << "the same graph, another bias";
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 40, 2.0f})) << "a longer bias";
+  EXPECT_TRUE(by_library(AttentionCase{3, 48, 5, 12, 1.0f})) << "and a shorter one again";
+  EXPECT_TRUE(by_library(AttentionCase{1, 384, 1, 1, 0.0f}));
+}
+
+TEST_F(CudnnOnHost, LeavesToThePlainKernelWhatTheLibraryCannotDo) {
+  EXPECT_FALSE(by_library(AttentionCase{2, 12, 3, 9, 0.0f})) << "odd heads";
+  EXPECT_FALSE(by_library(AttentionCase{2, 16, 3, 9, 0.0f, 4})) << "rows at odd places";
+  EXPECT_FALSE(by_library(AttentionCase{2, 16, 3, 5, 0.0f})) << "no plan";
+  EXPECT_FALSE(by_library(convolution(5, 8))) << "no plan";
+}
+
+TEST_F(CudnnOnHost, TakesTheLikeliestPlanOfAttentionThatWorks) {
+  const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
+  attend<OnHost>(libraries(), {2, 32, 4, 21, 0.0f});
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1);
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast);
+}
+
+TEST_F(CudnnOnHost, ConvolvesAsThePlainKernelDoes) {
+  EXPECT_TRUE(by_library(convolution(4, 6)));
+  EXPECT_TRUE(by_library(convolution(4, 6, false)));
+  EXPECT_TRUE(
+      by_library(ConvolutionCase{3, 8, {1, 3, 3}, {1, 2, 2}, {0, 0, 0}, {0, 1, 1}, {1, 6, 8}}));
+  EXPECT_TRUE(
+      by_library(ConvolutionCase{8, 3, {3, 1, 1}, {2, 1, 1}, {0, 0, 0}, {0, 0, 0}, {3, 4, 4}}));
+}
+
+TEST_F(CudnnOnHost, KeepsTheFastestPlanOfAConvolutionAndWritesItDown) {
+  const ConvolutionCase c = convolution(6, 10);
+  convolve<OnHost>(libraries(), c);
+  int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
+  EXPECT_GT(slow, 0) << "was tried";
+  convolve<OnHost>(libraries(), c);  // made anew, but known
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow);
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast + 1);
+  const std::string line =
+      "convolution 6 10 1 3 3 3 1 1 1 2 1 1 0 1 1 2 5 4 plan" + std::to_string(fast_plan) + "\n";
+  const std::string found = libraries().choices();
+  EXPECT_NE(found.find("cuBLASLt "), std::string::npos);
+  EXPECT_NE(found.find("\ncuDNN 9.19.0 on compute capability "), std::string::npos);
+  EXPECT_NE(found.find(line), std::string::npos) << found;
+
+  // What an earlier run wrote counts, if it is of this library and device and can be read.
+  std::string changed = found;
+  changed.replace(changed.find(line), line.size(),
+                  "convolution 6 10 1 3 3 3 1 1 1 2 1 1 0 1 1 2 5 4 plan1\nnonsense\n");
+  libraries().use_choices(changed);
+  convolve<OnHost>(libraries(), c);
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1) << "not tried, but taken";
+  libraries().use_choices("cuDNN 9.1.0 on another GPU\n" + line);
+  convolve<OnHost>(libraries(), c);
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 2);
+  libraries().use_choices(found);
+  convolve<OnHost>(libraries(), c);
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast + 2);
+}
+
+TEST_F(CudnnOnHost, RefusesWhatNoConvolutionTakes) {
+  const Kernels& backend = libraries();
+  const std::vector<float> weight(8 * 4 * 27, 0.1f);
+  ConvSpec spec{4, 8, {3, 3, 3}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, ElementType::bf16};
+  Conv* const conv = backend.conv_create(
+      spec, const_view_of(weight.data(), ElementType::f32, {8, 4, 3, 3, 3}), {});
+  ASSERT_NE(conv, nullptr);
+  const OnHost x(std::vector<float>(3 * 4 * 4 * 4)), y(std::vector<float>(4 * 4 * 8));
+  const auto in = const_view_of(x.data(), ElementType::bf16, {3, 4, 4, 4});
+  const auto out = view_of(y.data(), ElementType::bf16, {1, 4, 4, 8});
+  EXPECT_EQ(backend.conv(conv, in, out, nullptr), Status::bad_shape) << "not prepared";
+  EXPECT_EQ(backend.conv_prepare(conv, 2, 4, 4), Status::bad_shape);
+  EXPECT_EQ(backend.conv_prepare(conv, 3, 4, 4), Status::ok);
+  EXPECT_EQ(backend.conv(conv, in, out, nullptr), Status::ok);
+  EXPECT_EQ(backend.conv(conv, in, view_of(y.data(), ElementType::bf16, {1, 4, 8, 4}), nullptr),
+            Status::bad_shape);
+  EXPECT_EQ(backend.conv_bytes(conv), weight.size() * 2);
+  backend.conv_destroy(conv);
+}
+
+}  // namespace
+}  // namespace causeway::testing
