@@ -14,11 +14,10 @@
 #include "kernels/cublaslt_product.hpp"
 #include "kernels/cuda_backend.hpp"
 #include "kernels/device_memory_cuda.hpp"
+#include "kernels/timing_cuda.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
-
-constexpr int timed_runs = 3;
 
 /// A line of `choices`: the shape, then the algorithm.
 void write(std::ostream& line, const ProductShape& s, const cublasLtMatmulAlgo_t& algorithm) {
@@ -160,29 +159,13 @@ class Library {
         }
         continue;
       }
-      const std::optional<float> milliseconds = time([&] { return run(candidate); }, stream);
+      const auto milliseconds = milliseconds_of([&] { return run(candidate); }, stream);
       if (milliseconds && *milliseconds < least) {
         least = *milliseconds;
         chosen.algorithm = candidate;
         written_down_.insert_or_assign(shape, candidate);
       }
     }
-  }
-
-  /// Milliseconds of some runs after a first one; nothing if one failed.
-  template <class Run>
-  static std::optional<float> time(Run run, cudaStream_t stream) {
-    cudaEvent_t begin = nullptr, end = nullptr;
-    float milliseconds = 0.0f;
-    bool fine = cudaEventCreate(&begin) == cudaSuccess && cudaEventCreate(&end) == cudaSuccess &&
-                run() && cudaEventRecord(begin, stream) == cudaSuccess;
-    for (int i = 0; i < timed_runs; ++i) fine = fine && run();
-    fine = fine && cudaEventRecord(end, stream) == cudaSuccess &&
-           cudaEventSynchronize(end) == cudaSuccess &&
-           cudaEventElapsedTime(&milliseconds, begin, end) == cudaSuccess;
-    if (begin != nullptr) cudaEventDestroy(begin);
-    if (end != nullptr) cudaEventDestroy(end);
-    return fine ? std::optional(milliseconds) : std::nullopt;
   }
 
   static std::string header() {

@@ -14,6 +14,7 @@
 
 #include "kernels/cuda_libraries.hpp"
 #include "kernels/cudnn_trial.hpp"
+#include "kernels/timing_cuda.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
@@ -181,8 +182,8 @@ class Library {
     float least = std::numeric_limits<float>::infinity();
     for (int i = 0; trial.is_there() && i < plan.graph->candidates(); ++i) {
       if (!built(plan, i) || !workspace_.grow(plan.workspace)) continue;
-      const auto milliseconds =
-          time([&] { return plan.graph->run(i, trial.tensors(), workspace_.data()); });
+      const auto milliseconds = milliseconds_of(
+          [&] { return plan.graph->run(i, trial.tensors(), workspace_.data()); }, nullptr);
       if (milliseconds && *milliseconds < least) {
         least = *milliseconds;
         fastest = i;

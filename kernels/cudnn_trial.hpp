@@ -1,4 +1,4 @@
-// With what plans of a convolution are tried: memory on the device, and a clock.
+// With what plans of a convolution are tried: memory on the device.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "kernels/cudnn_graphs.hpp"
 #include "kernels/device_memory_cuda.hpp"
@@ -54,23 +53,5 @@ class Trial {
   Block x_, weight_, bias_, y_;
   bool there_ = false;
 };
-
-inline constexpr int timed_runs = 3;
-
-/// Milliseconds of some runs after a first one, on the default stream; nothing if one failed.
-template <class Run>
-std::optional<float> time(Run run) {
-  cudaEvent_t begin = nullptr, end = nullptr;
-  float milliseconds = 0.0f;
-  bool fine = cudaEventCreate(&begin) == cudaSuccess && cudaEventCreate(&end) == cudaSuccess &&
-              run() && cudaEventRecord(begin, nullptr) == cudaSuccess;
-  for (int i = 0; i < timed_runs; ++i) fine = fine && run();
-  fine = fine && cudaEventRecord(end, nullptr) == cudaSuccess &&
-         cudaEventSynchronize(end) == cudaSuccess &&
-         cudaEventElapsedTime(&milliseconds, begin, end) == cudaSuccess;
-  if (begin != nullptr) cudaEventDestroy(begin);
-  if (end != nullptr) cudaEventDestroy(end);
-  return fine ? std::optional(milliseconds) : std::nullopt;
-}
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All that wants a GPU, on a machine that has one and perhaps nothing else: builds kernels and networks
-# (CAUSEWAY_CORE_ONLY), runs the tests with label `gpu`, the sanitizer and the benchmarks; minutes in all.
+# (CAUSEWAY_CORE_ONLY), runs the tests with label `gpu`, the sanitizer and the benchmarks; minutes in all. Exchanges
+# between GPUs are not among them: they take MPI, and a full build (`ctest -L gpu`).
 #
 #   scripts/gpu_checks.sh [FOLDER]    FOLDER (out/gpu) gets the logs; what matters is printed
 #
@@ -41,6 +42,9 @@ run_sanitizer() {
       timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/kernels/${test}_test" \
         --gtest_filter='*/gpu' --gtest_brief=1
     done
+    # The products, with libraries and without, at a few shapes.
+    timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/kernels/linear_test" \
+      --gtest_filter='*Accumulates*/gpu*:*Epilogues*/gpu*' --gtest_brief=1
   done 2>&1 | tee "$folder/sanitizer.log"
 }
 
