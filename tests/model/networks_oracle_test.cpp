@@ -92,16 +92,18 @@ TEST_P(TextOracle, EncodesLikeTransformers) {
   }
 }
 
-const std::vector<Case> cases{{"tiny_diffusers", "", "best", ElementType::f32},
-                              {"tiny_diffusers", "", "best", ElementType::bf16},
-                              {"tiny_wan", "_wan", "best", ElementType::f32},
-                              {"tiny_wan", "_wan", "best", ElementType::bf16},
-                              {"tiny_diffusers", "", "device_on_host", ElementType::f32},
-                              {"tiny_diffusers", "", "device_on_host", ElementType::bf16},
-                              {"tiny_diffusers", "", "gpu", ElementType::f32},
-                              {"tiny_diffusers", "", "gpu", ElementType::bf16},
-                              {"tiny_diffusers", "", "gpu_libraries", ElementType::f32},
-                              {"tiny_diffusers", "", "gpu_libraries", ElementType::bf16}};
+const std::vector<Case> cases{
+    {"tiny_diffusers", "", "best", ElementType::f32},
+    {"tiny_diffusers", "", "best", ElementType::bf16},
+    {"tiny_wan", "_wan", "best", ElementType::f32},
+    {"tiny_wan", "_wan", "best", ElementType::bf16},
+    {"tiny_diffusers", "", "device_on_host", ElementType::f32},
+    {"tiny_diffusers", "", "device_on_host", ElementType::bf16},
+    {"tiny_diffusers", "", "device_with_libraries_on_host", ElementType::bf16},
+    {"tiny_diffusers", "", "gpu", ElementType::f32},
+    {"tiny_diffusers", "", "gpu", ElementType::bf16},
+    {"tiny_diffusers", "", "gpu_libraries", ElementType::f32},
+    {"tiny_diffusers", "", "gpu_libraries", ElementType::bf16}};
 INSTANTIATE_TEST_SUITE_P(Checkpoints, VaeOracle, ::testing::ValuesIn(cases), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Checkpoints, TextOracle, ::testing::ValuesIn(cases), name_of_case);
 
