@@ -62,5 +62,5 @@ double measure_peak(ElementType compute);
   .conv_bytes = conv_bytes, .upsample_nearest_2x = upsample_nearest_2x,                           \
   .interleave_time = interleave_time, .to_channels_last = to_channels_last,                       \
   .to_channels_first = to_channels_first, .frames_to_rgb8 = frames_to_rgb8,                       \
-  .rgb8_to_frames = rgb8_to_frames, .choices = [] { return std::string(); },                      \
-  .use_choices = [](const std::string&) {}, .measure_peak = measure_peak
+  .rgb8_to_frames = rgb8_to_frames, .choices = no_choices, .use_choices = use_no_choices,         \
+  .measure_peak = measure_peak

@@ -289,6 +289,10 @@ struct Kernels {
   double (*measure_peak)(ElementType compute);
 };
 
+/// `Kernels::choices` and `Kernels::use_choices` of a backend that has nothing to choose from.
+std::string no_choices();
+void use_no_choices(const std::string& text);
+
 /// The best CPU backend for this machine; CAUSEWAY_CPU_ISA=avx512bf16|avx512|avx2|baseline narrows
 /// it. Null if CAUSEWAY_CPU_ISA names something unknown or that this machine cannot run.
 const Kernels* cpu_kernels();
