@@ -15,16 +15,10 @@ const causeway::kernels::OpenedLibrary& library() {
   return opened;
 }
 
-template <auto function>
-auto find(const char* name) {
-  static const auto found = reinterpret_cast<decltype(function)>(library().find(name));
-  return found;
-}
-
 template <auto function, class... Arguments>
 cublasStatus_t call(const char* name, Arguments... arguments) {
-  const auto found = find<function>(name);
-  return found == nullptr ? CUBLAS_STATUS_NOT_INITIALIZED : found(arguments...);
+  return causeway::kernels::call_in<function>(library(), CUBLAS_STATUS_NOT_INITIALIZED, name,
+                                              arguments...);
 }
 
 }  // namespace
@@ -36,7 +30,8 @@ const char* causeway::kernels::cublaslt_problem() {
 extern "C" {
 
 size_t cublasLtGetVersion() {
-  const auto found = find<&cublasLtGetVersion>("cublasLtGetVersion");
+  const auto found =
+      causeway::kernels::find_in<&cublasLtGetVersion>(library(), "cublasLtGetVersion");
   return found == nullptr ? 0 : found();
 }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {

@@ -21,16 +21,10 @@ const OpenedLibrary& library() {
   return opened;
 }
 
-template <auto function>
-auto find(const char* name) {
-  static const auto found = reinterpret_cast<decltype(function)>(library().find(name));
-  return found;
-}
-
 template <auto function, class... Arguments>
 cudnnStatus_t call(const char* name, Arguments... arguments) {
-  const auto found = find<function>(name);
-  return found == nullptr ? CUDNN_STATUS_NOT_INITIALIZED : found(arguments...);
+  return causeway::kernels::call_in<function>(library(), CUDNN_STATUS_NOT_INITIALIZED, name,
+                                              arguments...);
 }
 
 std::string text_of(std::size_t version) {
@@ -57,15 +51,17 @@ const char* causeway::kernels::cudnn_problem() {
 extern "C" {
 
 size_t cudnnGetVersion() {
-  const auto found = find<&cudnnGetVersion>("cudnnGetVersion");
+  const auto found = causeway::kernels::find_in<&cudnnGetVersion>(library(), "cudnnGetVersion");
   return found == nullptr ? 0 : found();
 }
 const char* cudnnGetErrorString(cudnnStatus_t status) {
-  const auto found = find<&cudnnGetErrorString>("cudnnGetErrorString");
+  const auto found =
+      causeway::kernels::find_in<&cudnnGetErrorString>(library(), "cudnnGetErrorString");
   return found == nullptr ? "there is no cuDNN" : found(status);
 }
 void cudnnGetLastErrorString(char* message, size_t size) {
-  const auto found = find<&cudnnGetLastErrorString>("cudnnGetLastErrorString");
+  const auto found =
+      causeway::kernels::find_in<&cudnnGetLastErrorString>(library(), "cudnnGetLastErrorString");
   if (found != nullptr) {
     found(message, size);
   } else if (size > 0) {

@@ -35,4 +35,20 @@ class OpenedLibrary {
   std::string problem_;
 };
 
+/// The function of this name and of the header's declaration `function`, looked for once; null
+/// where the library has none.
+template <auto function>
+auto find_in(const OpenedLibrary& library, const char* name) {
+  static const auto found = reinterpret_cast<decltype(function)>(library.find(name));
+  return found;
+}
+
+/// Calls it; `missing` is the answer where there is none.
+template <auto function, class Answer, class... Arguments>
+Answer call_in(const OpenedLibrary& library, Answer missing, const char* name,
+               Arguments... arguments) {
+  const auto found = find_in<function>(library, name);
+  return found == nullptr ? missing : found(arguments...);
+}
+
 }  // namespace causeway::kernels

@@ -5,9 +5,14 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "ops/ops.hpp"
+#include "support/map_store.hpp"
+#include "support/network_shapes.hpp"
 
 namespace causeway::testing {
 
@@ -26,6 +31,38 @@ inline Tensor cheap_numbers(const std::vector<std::int64_t>& shape, std::int64_t
   for (std::int64_t i = 0; i < numbers.size(); ++i)
     numbers.f32()[i] = cheap_number(row, i, amplitude);
   return numbers;
+}
+
+/// Weights of a network with that many inputs a neuron, as a checkpoint holds them.
+inline std::unique_ptr<MapStore> random_weights(const TensorShapes& shapes, std::int64_t inputs) {
+  const float amplitude = 1.0f / std::sqrt(static_cast<float>(inputs));
+  return store_of(
+      "benchmark weights", shapes,
+      [&](const std::string&, std::int64_t rank, std::int64_t element) {
+        return cheap_number(rank, element, amplitude);
+      },
+      ElementType::bf16);
+}
+
+/// Multiply-adds × 2 of one block of the transformer for `tokens` that see `keys`, and the keys of
+/// the prompt as they are computed.
+inline double block_flops(const TransformerShape& shape, std::int64_t tokens, std::int64_t keys,
+                          std::int64_t context_keys) {
+  const auto d = static_cast<double>(shape.dim);
+  const double per_token = 2 * d * d * 6 + 4 * static_cast<double>(keys + context_keys) * d +
+                           4 * d * static_cast<double>(shape.ffn_dim);
+  return static_cast<double>(tokens) * per_token;
+}
+
+/// What `run` answers; where it throws, the error's message on the error stream, and its code.
+template <class Run>
+int exit_code_of(Run run) {
+  try {
+    return run();
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return static_cast<int>(error.code());
+  }
 }
 
 inline double median(std::vector<double> values) {

@@ -3,7 +3,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -14,8 +13,6 @@
 #include "model/transformer.hpp"
 #include "model/transformer_config.hpp"
 #include "ops/backend.hpp"
-#include "support/map_store.hpp"
-#include "support/network_shapes.hpp"
 
 namespace causeway::testing {
 namespace {
@@ -27,15 +24,6 @@ struct Size {
 constexpr Size published{1536, 12, 8960, 30, 52, 3, 9, 4096, 512};
 constexpr Size tiny{96, 4, 200, 2, 3, 3, 9, 32, 16};
 
-/// Multiply-adds × 2 of one block, cross-attention keys as they are computed.
-double block_flops(const Size& s, std::int64_t context_keys) {
-  const auto tokens = static_cast<double>(s.chunk_frames * s.rows * s.columns);
-  const auto keys = static_cast<double>((s.chunk_frames + s.history_frames) * s.rows * s.columns);
-  const auto d = static_cast<double>(s.width);
-  return tokens * (2 * d * d * 6 + 4 * keys * d + 4 * static_cast<double>(context_keys) * d +
-                   4 * d * static_cast<double>(s.ffn));
-}
-
 int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor) {
   const Ops ops = open_backend(cuda);
   const TransformerShape shape{.dim = s.width,
@@ -44,13 +32,7 @@ int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor
                                .text_dim = s.text_dim,
                                .freq_dim = 256,
                                .channels = 16};
-  const float amplitude = 1.0f / std::sqrt(static_cast<float>(s.width));
-  const auto store = store_of(
-      "benchmark weights", transformer_shapes(shape),
-      [&](const std::string&, std::int64_t rank, std::int64_t element) {
-        return cheap_number(rank, element, amplitude);
-      },
-      ElementType::bf16);
+  const auto store = random_weights(transformer_shapes(shape), s.width);
   const std::string json = "{\"num_heads\": " + std::to_string(s.heads) +
                            ", \"text_len\": " + std::to_string(s.text_length) + "}";
   const auto config = read_transformer_config(json, *store);
@@ -84,7 +66,9 @@ int run(const Size& s, bool cuda, ElementType compute, int repeats, double floor
     std::fprintf(stderr, "the answer is not finite\n");
     return 1;
   }
-  const double flops = block_flops(s, text.keys), time = median(block), ceiling = median(peak);
+  const double flops = block_flops(shape, s.chunk_frames * frame,
+                                   (s.chunk_frames + s.history_frames) * frame, text.keys),
+               time = median(block), ceiling = median(peak);
   std::printf("backend %s, %d threads, %s\n", ops.kernels().name, omp_get_max_threads(),
               name_of(compute));
   std::printf("block of width %lld, %lld queries, %lld keys, %lld context keys: %.1f GFLOP\n",
@@ -129,11 +113,8 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  try {
+  return causeway::testing::exit_code_of([&] {
     return causeway::testing::run(small ? causeway::testing::tiny : causeway::testing::published,
                                   cuda, compute, repeats, floor);
-  } catch (const causeway::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return static_cast<int>(error.code());
-  }
+  });
 }

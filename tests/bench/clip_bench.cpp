@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 #include <cstdio>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,8 +13,6 @@
 #include "model/transformer.hpp"
 #include "model/vae_decoder.hpp"
 #include "ops/backend.hpp"
-#include "support/map_store.hpp"
-#include "support/network_shapes.hpp"
 
 namespace causeway::testing {
 namespace {
@@ -28,11 +24,11 @@ struct Size {
   VaeShape vae;
   TextEncoderShape text;
   std::int64_t latent_height, latent_width, chunks;
+  std::size_t layers() const { return static_cast<std::size_t>(transformer.layers); }
 };
 
 constexpr std::int64_t chunk_frames = 3;
 constexpr std::array timesteps{1000.0, 937.5, 833.3, 625.0};  // and a pass that fills the cache
-constexpr double passes = timesteps.size() + 1;
 
 Size published() {
   Size size{};
@@ -63,24 +59,6 @@ Size tiny() {
   size.latent_width = 6;
   size.chunks = 2;
   return size;
-}
-
-std::unique_ptr<MapStore> random_weights(const TensorShapes& shapes, std::int64_t inputs) {
-  const float amplitude = 1.0f / std::sqrt(static_cast<float>(inputs));
-  return store_of(
-      "benchmark weights", shapes,
-      [&](const std::string&, std::int64_t rank, std::int64_t element) {
-        return cheap_number(rank, element, amplitude);
-      },
-      ElementType::bf16);
-}
-
-/// Multiply-adds × 2 of one whole pass over a chunk that sees `keys` tokens.
-double pass_flops(const Size& s, double tokens, double keys, double context_keys) {
-  const auto d = static_cast<double>(s.transformer.dim);
-  const double per_token = 2 * d * d * 6 + 4 * keys * d + 4 * context_keys * d +
-                           4 * d * static_cast<double>(s.transformer.ffn_dim);
-  return tokens * per_token * static_cast<double>(s.transformer.layers);
 }
 
 void print(const std::string& what, double seconds, const std::string& more) {
@@ -152,9 +130,12 @@ class Bench {
         });
         clip += time;
         if (round == 0) continue;
-        const auto keys = static_cast<double>((chunk + 1) * tokens);
-        const double flops = passes * pass_flops(size_, static_cast<double>(tokens), keys,
-                                                 static_cast<double>(context.keys));
+        const std::int64_t keys = (chunk + 1) * tokens;
+        // The pass that fills the cache ends with the keys and values of the last block.
+        const auto d = static_cast<double>(size_.transformer.dim);
+        const auto blocks = static_cast<double>((timesteps.size() + 1) * size_.layers() - 1);
+        const double flops = blocks * block_flops(size_.transformer, tokens, keys, context.keys) +
+                             4 * d * d * static_cast<double>(tokens);
         print(fmt::format("transformer, chunk {}, {} keys, 5 passes", chunk, keys), time,
               fmt::format("{:.1f} TFLOP/s", 1e-12 * flops / time));
       }
@@ -264,10 +245,6 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  try {
-    return testing::run(small, cuda, deterministic, decode, compute);
-  } catch (const Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return static_cast<int>(error.code());
-  }
+  return testing::exit_code_of(
+      [&] { return testing::run(small, cuda, deterministic, decode, compute); });
 }

@@ -78,6 +78,14 @@ void write(void* data, cudaDataType_t type, std::uint64_t at, double value) {
   }
 }
 
+/// The value of an attribute goes into its field.
+template <class Field>
+cublasStatus_t take(Field& field, const void* value, std::size_t bytes) {
+  if (bytes != sizeof field) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memcpy(&field, value, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
 bool is_aligned(const void* pointer, std::uint32_t bytes) {
   return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
 }
@@ -140,18 +148,13 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
                                               cublasLtMatmulDescAttributes_t what,
                                               const void* value, std::size_t bytes) {
-  const auto take = [&](auto& field) {
-    if (bytes != sizeof field) return CUBLAS_STATUS_INVALID_VALUE;
-    std::memcpy(&field, value, bytes);
-    return CUBLAS_STATUS_SUCCESS;
-  };
   switch (what) {
     case CUBLASLT_MATMUL_DESC_TRANSA:
-      return take(product->a);
+      return take(product->a, value, bytes);
     case CUBLASLT_MATMUL_DESC_EPILOGUE:
-      return take(product->epilogue);
+      return take(product->epilogue, value, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
-      return take(product->bias);
+      return take(product->bias, value, bytes);
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
@@ -176,14 +179,12 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t what,
                                                     const void* value, std::size_t bytes) {
-  const auto take = [&](auto& field) {
-    if (bytes != sizeof field) return CUBLAS_STATUS_INVALID_VALUE;
-    std::memcpy(&field, value, bytes);
-    return CUBLAS_STATUS_SUCCESS;
-  };
-  if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return take(preference->workspace);
-  if (what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) return take(preference->reductions);
-  return take(preference->alignment[what - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES]);
+  if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
+    return take(preference->workspace, value, bytes);
+  if (what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK)
+    return take(preference->reductions, value, bytes);
+  return take(preference->alignment[what - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value,
+              bytes);
 }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t product,
