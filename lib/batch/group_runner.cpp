@@ -23,18 +23,13 @@ std::int64_t usable_latent_frames(std::int64_t frames, std::int64_t total, const
   return usable;
 }
 
-/// `encoding` seconds were spent by the sink while the video grew, `writing` in all.
-std::string timing_json(const VideoReport& report, double encoding, double writing) {
-  const nlohmann::ordered_json json = {{"text", report.text},
-                                       {"prefill", report.prefill},
-                                       {"denoise", report.denoise},
-                                       {"refresh", report.refresh},
-                                       {"exchange", report.exchange},
-                                       {"decode", std::max(0.0, report.decode - encoding)},
-                                       {"write", writing},
-                                       {"first_frame", report.first_frame},
-                                       {"total", report.total},
-                                       {"passes", report.passes}};
+/// `writing`: seconds that the sink spent.
+std::string timing_json(const VideoReport& report, double writing) {
+  const nlohmann::ordered_json json = {
+      {"text", report.text},       {"prefill", report.prefill},         {"denoise", report.denoise},
+      {"refresh", report.refresh}, {"exchange", report.exchange},       {"decode", report.decode},
+      {"write", writing},          {"first_frame", report.first_frame}, {"total", report.total},
+      {"passes", report.passes}};
   return json.dump();
 }
 
@@ -168,9 +163,8 @@ SampleResult GroupRunner::make(const SampleJob& job) {
                                             request.latent_width};
     const auto writer = start_writer(job, shape);
     const VideoReport report = rollout_.make(request, writer.get());
-    const double encoding = writer ? writer->seconds() : 0.0;
-    if (writer) publish(*writer, report, encoding, result);
-    count(report, encoding, writer ? writer->seconds() : 0.0);
+    if (writer) publish(*writer, report, result);
+    count(report, writer ? writer->seconds() : 0.0);
     result.done = true;
   } catch (const VideoFailed& error) {
     result.code = error.code();
@@ -202,8 +196,7 @@ std::unique_ptr<SampleWriter> GroupRunner::start_writer(
   return writer;
 }
 
-void GroupRunner::publish(SampleWriter& writer, const VideoReport& report, double encoding,
-                          SampleResult& result) {
+void GroupRunner::publish(SampleWriter& writer, const VideoReport& report, SampleResult& result) {
   for (const auto& prompt : report.truncated) {
     result.notice +=
         (result.notice.empty() ? "" : "; ") +
@@ -214,18 +207,18 @@ void GroupRunner::publish(SampleWriter& writer, const VideoReport& report, doubl
   }
   // The other ranks already wait for the next sample: a failure here concerns this one alone.
   try {
-    writer.publish(timing_json(report, encoding, encoding));
+    writer.publish(timing_json(report, writer.seconds()));
   } catch (const Error& error) {
     throw VideoFailed(error.code(), error.what());
   } catch (const std::exception& error) {
     throw VideoFailed(ExitCode::output,
                       fmt::format("the files cannot be written ({})", error.what()));
   }
-  result.details = timing_json(report, encoding, writer.seconds());
+  result.details = timing_json(report, writer.seconds());
   result.frames = writer.frame_count();
 }
 
-void GroupRunner::count(const VideoReport& report, double encoding, double writing) {
+void GroupRunner::count(const VideoReport& report, double writing) {
   ++videos_;
   seconds_["text"] += report.text;
   seconds_["prefill"] += report.prefill;
@@ -234,7 +227,7 @@ void GroupRunner::count(const VideoReport& report, double encoding, double writi
   seconds_["exchange"] += report.exchange;
   seconds_["group_wait"] += report.group_wait;
   if (group_.rank() == 0) {
-    seconds_["decode"] += std::max(0.0, report.decode - encoding);
+    seconds_["decode"] += report.decode;
     seconds_["write"] += writing;
   }
   kv_cache_ = std::max(kv_cache_, report.kv_bytes);

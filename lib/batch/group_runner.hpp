@@ -39,10 +39,8 @@ class GroupRunner {
   /// made.
   std::unique_ptr<SampleWriter> start_writer(const SampleJob& job,
                                              const std::array<std::int64_t, 4>& latent_shape);
-  /// `encoding`: seconds that the writer had spent before the video was complete.
-  void publish(SampleWriter& writer, const VideoReport& report, double encoding,
-               SampleResult& result);
-  void count(const VideoReport& report, double encoding, double writing);
+  void publish(SampleWriter& writer, const VideoReport& report, SampleResult& result);
+  void count(const VideoReport& report, double writing);
 
   const Config& config_;
   const RunDirectory& directory_;

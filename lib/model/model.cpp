@@ -58,9 +58,17 @@ Transformer& Model::transformer() {
   return *transformer_;
 }
 
+const Ops& Model::decoder_ops() {
+  if (!decoder_ops_) {
+    decoder_memory_ = ops_.memory().beside();
+    decoder_ops_.emplace(ops_.kernels(), decoder_memory_ ? *decoder_memory_ : ops_.memory());
+  }
+  return *decoder_ops_;
+}
+
 VaeDecoder& Model::vae_decoder() {
   if (!vae_decoder_)
-    vae_decoder_ = std::make_unique<VaeDecoder>(*folder_.vae, vae_config_, ops_, compute_);
+    vae_decoder_ = std::make_unique<VaeDecoder>(*folder_.vae, vae_config_, decoder_ops(), compute_);
   return *vae_decoder_;
 }
 

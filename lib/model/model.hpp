@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -52,6 +53,9 @@ class Model {
   void check() const;
   Transformer& transformer();
   VaeDecoder& vae_decoder();
+  /// The verbs that the decoder is made of: on a device they have a queue to themselves, so that it
+  /// can run beside all else.
+  const Ops& decoder_ops();
   VaeEncoder& vae_encoder();
   /// Opens tokenizer and text encoder ahead of the first prompt.
   void prepare_text();
@@ -73,6 +77,8 @@ class Model {
   TransformerConfig transformer_config_;
   VaeConfig vae_config_;
   std::unique_ptr<Transformer> transformer_;
+  std::unique_ptr<Memory> decoder_memory_;  // null: that of `ops_`
+  std::optional<Ops> decoder_ops_;
   std::unique_ptr<VaeDecoder> vae_decoder_;
   std::unique_ptr<VaeEncoder> vae_encoder_;
   std::unique_ptr<Tokenizer> tokenizer_;

@@ -87,33 +87,31 @@ CausalConvolution::CausalConvolution(VaeRuntime& runtime, const TensorStore& sto
 }
 
 void CausalConvolution::begin(std::int64_t height, std::int64_t width) {
-  for (Tensor& frame : history_) {
-    const std::vector<std::int64_t> shape{1, height, width, convolution_.spec().in_channels};
-    if (frame.shape() == shape) {
-      runtime_->ops.memory().fill_zero(frame.data(), frame.bytes());
-    } else {
-      frame = Tensor::zeros(runtime_->compute, shape, runtime_->ops.memory());
-    }
+  const std::vector<std::int64_t> shape{kept_frames, height, width,
+                                        convolution_.spec().in_channels};
+  if (frames_.shape() != shape) {
+    frames_ = Tensor();  // given back first, so that the old and the new never stand side by side
+    frames_ = runtime_->ops.tensor(runtime_->compute, shape);
   }
-  older_ = 0;
+  const View past = frames_of(frames_.view(), 0, 2);
+  runtime_->ops.memory().fill_zero(past.data,
+                                   static_cast<std::size_t>(past.size()) * bytes_of(past.type));
+  first_ = 0;
 }
 
-void CausalConvolution::end() { history_ = {}; }
+void CausalConvolution::end() { frames_ = Tensor(); }
 
 View CausalConvolution::next_frame() {
-  expects(!history_[0].empty(), "a causal convolution is begun before it is fed");
-  const auto& shape = history_[0].shape();
-  window_ = runtime_->scratch.take(VaeScratch::conv_input, runtime_->compute,
-                                   {3, shape[1], shape[2], shape[3]});
-  runtime_->ops.convert(history_[older_].view(), frames_of(window_, 0, 1));
-  runtime_->ops.convert(history_[1 - older_].view(), frames_of(window_, 1, 1));
-  return frames_of(window_, 2, 1);
+  expects(!frames_.empty(), "a causal convolution is begun before it is fed");
+  return frames_of(frames_.view(), first_ + 2, 1);
 }
 
 void CausalConvolution::run(View y) {
-  runtime_->ops.convolve(convolution_, window_, y);
-  runtime_->ops.convert(frames_of(window_, 2, 1), history_[older_].view());
-  older_ = 1 - older_;
+  runtime_->ops.convolve(convolution_, frames_of(frames_.view(), first_, 3), y);
+  if (first_ == 1) {
+    runtime_->ops.convert(frames_of(frames_.view(), 2, 2), frames_of(frames_.view(), 0, 2));
+  }
+  first_ = 1 - first_;
 }
 
 ResidualBlock::ResidualBlock(VaeRuntime& runtime, const TensorStore& store, const std::string& name,
@@ -177,6 +175,7 @@ FrameAttention::FrameAttention(VaeRuntime& runtime, const TensorStore& store,
                            runtime.compute)) {}
 
 void FrameAttention::begin(std::int64_t height, std::int64_t width) {
+  if (kv_.bytes() > 0 && kv_.layout().capacity == height * width) return;  // it is written whole
   kv_ = runtime_->ops.make_kv({1, channels_, height * width, runtime_->compute});
 }
 

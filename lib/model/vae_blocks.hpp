@@ -78,14 +78,17 @@ class CausalConvolution {
   /// → y [1, h, w, out] of the compute type.
   void run(View y);
   std::size_t weight_bytes() const { return convolution_.bytes(); }
-  std::size_t cache_bytes() const { return history_[0].bytes() + history_[1].bytes(); }
+  std::size_t cache_bytes() const { return frames_.bytes(); }
+  /// Frames that are kept for one; see `frames_`.
+  static constexpr std::int64_t kept_frames = 4;
 
  private:
   VaeRuntime* runtime_;
   Convolution convolution_;
-  std::array<Tensor, 2> history_;  // one frame each
-  std::size_t older_ = 0;
-  View window_;  // [3, h, w, in] in scratch, from next_frame() to run()
+  /// [4, h, w, in]: a convolution sees three frames in a row, the one before and the one after
+  /// taking turns. So two frames are moved for every two that are made, not three for each one.
+  Tensor frames_;
+  std::int64_t first_ = 0;  // of the three that the next convolution sees: 0 or 1
 };
 
 /// out = S(x) + conv(silu(norm(conv(silu(norm(x)))))); S is a 1×1 convolution where the channels

@@ -33,6 +33,10 @@ class VaeDecoder::Network {
   void push(View x, std::size_t stage, std::size_t depth);
   void emit(View x);
   View stream(std::size_t depth, bool second, View like, std::int64_t channels, std::int64_t scale);
+  /// Of the latents as they are given; after those of all depths of `stream` and `push`.
+  std::size_t given_slot() const {
+    return VaeScratch::first_free + 3 * (config_.temporal_downsample.size() + 1);
+  }
 
   VaeConfig config_;
   VaeRuntime runtime_;
@@ -116,10 +120,15 @@ void VaeDecoder::Network::decode(ConstView latents, const FrameSink& sink) {
               latents.shape[3] == width_ && latents.is_contiguous(),
           "latents are f32 [z_dim, n, height, width] of the size that was begun");
   const std::int64_t count = latents.shape[1];
-  Tensor positions = runtime_.ops.tensor(ElementType::f32, {count, height_, width_, config_.z_dim});
-  const Tensor given = runtime_.ops.uploaded(latents);
-  runtime_.ops.to_channels_last(given.view(), scale_.f32(), shift_.f32(), positions.view());
-  for (std::int64_t i = 0; i < count; ++i) decode_one(frames_of(positions.view(), i, 1), sink);
+  // In memory that stays: to give memory back is to wait for all that a device does at the time.
+  const View given = runtime_.scratch.take(given_slot(), ElementType::f32,
+                                           {config_.z_dim, count, height_, width_});
+  const View positions = runtime_.scratch.take(given_slot() + 1, ElementType::f32,
+                                               {count, height_, width_, config_.z_dim});
+  runtime_.ops.memory().copy_in(given.data, latents.data,
+                                static_cast<std::size_t>(latents.size()) * sizeof(float));
+  runtime_.ops.to_channels_last(given, scale_.f32(), shift_.f32(), positions);
+  for (std::int64_t i = 0; i < count; ++i) decode_one(frames_of(positions, i, 1), sink);
 }
 
 void VaeDecoder::Network::decode_one(ConstView latent, const FrameSink& sink) {
@@ -236,7 +245,7 @@ std::int64_t vae_decoder_cache_elements(const VaeConfig& config, std::int64_t la
     }
     last = block.out;
   }
-  return 2 * (sum + positions * last);
+  return CausalConvolution::kept_frames * (sum + positions * last);
 }
 
 }  // namespace causeway

@@ -50,7 +50,7 @@ class VaeDecoder {
   std::unique_ptr<Network> network_;
 };
 
-/// Elements of the causal feature caches (two frames per convolution over time) for one latent
+/// Elements of the causal feature caches (four frames per convolution over time) for one latent
 /// size.
 std::int64_t vae_decoder_cache_elements(const VaeConfig& config, std::int64_t latent_height,
                                         std::int64_t latent_width);

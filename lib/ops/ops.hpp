@@ -87,9 +87,8 @@ struct NoiseDraw {
 /// after; a mismatch is our own bug. Results of rows never depend on how many rows a call has.
 class Ops {
  public:
-  explicit Ops(const kernels::Kernels& kernels, Memory& memory = host_memory(),
-               kernels::Stream stream = nullptr)
-      : kernels_(&kernels), memory_(&memory), stream_(stream) {}
+  explicit Ops(const kernels::Kernels& kernels, Memory& memory = host_memory())
+      : kernels_(&kernels), memory_(&memory), stream_(memory.stream()) {}
 
   const kernels::Kernels& kernels() const { return *kernels_; }
   Memory& memory() const { return *memory_; }

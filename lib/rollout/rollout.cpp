@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "core/clock.hpp"
+#include "rollout/frame_stage.hpp"
 
 namespace causeway {
 
@@ -18,7 +19,7 @@ struct Rollout::Video {
   std::int64_t rows, columns;
   const TextContext* context = nullptr;
   Clock::time_point start = Clock::now();
-  bool first_frame_seen = false;
+  std::optional<FrameStage> frames = {};  // on rank 0, if the video is decoded
 
   PatchGeometry geometry(const ChunkSpan& span, const TransformerConfig& config) const {
     return {config.in_channels,   span.frames,         request.latent_height,
@@ -70,17 +71,18 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
   expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
 
   // A rank that has no room must not leave the others.
-  together([&] {
+  together(video, [&] {
     for (const DenoisingStep& step : steps_) model_->transformer().prepare(step.timestep);
     model_->transformer().prepare(settings_.context_noise);
     if (request.initial_frames > 0) model_->transformer().prepare(0.0);
     prepare_cache(request, video.grid);
     prepare_workspaces(video, spans);
     if (group_->rank() == 0 && settings_.decode) {
-      model_->vae_decoder().begin(request.latent_height, request.latent_width);
+      video.frames.emplace(*model_, *sink, video.start);
+      video.frames->begin(request.latent_height, request.latent_width);
     }
   });
-  together([&] {
+  together(video, [&] {
     for (const auto& [frames, work] : workspaces_) {
       group_->make_room(work.pass.layout().query_key_value());
       group_->make_room(work.pass.layout().output());
@@ -91,7 +93,7 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     const ChunkSpan& span = spans[index];
     while (stretch < request.prompts.size() &&
            request.prompts[stretch].first_chunk <= static_cast<std::int64_t>(index)) {
-      video.context = &context_for(request.prompts[stretch++].text, video.report);
+      video.context = &context_for(request.prompts[stretch++].text, video);
     }
     Workspace& work = workspaces_.at(span.frames);
     work.pass.move_to(model_->ops(), span.first_frame);
@@ -101,10 +103,7 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
       denoise(video, span, static_cast<std::int64_t>(index), work);
     }
   }
-  if (group_->rank() == 0 && settings_.decode) {
-    video.report.vae_cache_bytes = static_cast<std::int64_t>(model_->vae_decoder().cache_bytes());
-    model_->vae_decoder().end();
-  }
+  finish_frames(video);
   for (const auto& [frames, work] : workspaces_) {
     video.report.chunk_bytes +=
         static_cast<std::int64_t>(work.pass.bytes() + work.x.bytes() + work.flow.bytes());
@@ -161,7 +160,7 @@ void Rollout::prepare_workspaces(const Video& video, const std::vector<ChunkSpan
   }
 }
 
-const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& report) {
+const TextContext& Rollout::context_for(const std::string& prompt, Video& video) {
   const auto start = Clock::now();
   auto found = std::find_if(contexts_.begin(), contexts_.end(),
                             [&](const KeptContext& kept) { return kept.prompt == prompt; });
@@ -169,7 +168,7 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     contexts_.splice(contexts_.begin(), contexts_, found);
   } else {
     const EncodedPrompt* encoded = nullptr;  // by rank 0; the others receive it
-    together([&] {
+    together(video, [&] {
       if (group_->rank() == 0) encoded = &model_->encode_prompt(prompt);
     });
     std::int64_t rows = encoded == nullptr ? 0 : encoded->context.shape()[0];
@@ -178,7 +177,7 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     if (encoded != nullptr) std::memcpy(context.data(), encoded->context.data(), context.bytes());
     group_->broadcast(context.data(), context.bytes(), 0);
     TextContext made;
-    together([&] {
+    together(video, [&] {
       if (contexts_.size() == kept_contexts) contexts_.pop_back();
       made = model_->transformer().make_text_context(context.view());
       model_->ops().memory().wait();
@@ -186,8 +185,8 @@ const TextContext& Rollout::context_for(const std::string& prompt, VideoReport& 
     // Only now that all have it: every rank of the group must remember the same prompts.
     contexts_.push_front({prompt, std::move(made), encoded != nullptr && encoded->truncated});
   }
-  if (contexts_.front().truncated) report.truncated.push_back(prompt);
-  report.text += seconds_since(start);
+  if (contexts_.front().truncated) video.report.truncated.push_back(prompt);
+  video.report.text += seconds_since(start);
   return contexts_.front().context;
 }
 
@@ -197,21 +196,24 @@ void Rollout::settle() {
 }
 
 template <class Work>
-void Rollout::together(Work&& work) {
+void Rollout::together(Video& video, Work&& work) {
   std::exception_ptr problem;
   try {
     work();
   } catch (...) {
     problem = std::current_exception();
   }
-  agree_or_abandon(problem);
+  agree_or_abandon(video, problem);
 }
 
-void Rollout::agree_or_abandon(const std::exception_ptr& problem) {
+void Rollout::agree_or_abandon(Video& video, const std::exception_ptr& problem) {
   // A device that is lost fails this, too, and so ends the run: every later sample would fail.
   if (problem) model_->ops().memory().wait();
   if (group_->all_agree(problem == nullptr)) return;
-  if (group_->rank() == 0 && settings_.decode) model_->vae_decoder().end();
+  if (video.frames) {
+    video.frames.reset();
+    model_->vae_decoder().end();
+  }
   auto code = ExitCode::some_samples_failed;
   std::string reason;
   try {
@@ -295,9 +297,7 @@ void Rollout::denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_in
   chunk.denoise = seconds_since(start);
   video.report.denoise += chunk.denoise;
   // The frames come before the refresh: they are what somebody waits for.
-  const double decode_before = video.report.decode;
   deliver(video, span, work);
-  chunk.decode = video.report.decode - decode_before;
   const bool more = span.first_frame + span.frames < video.request.latent_frames;
   if (more) {
     start = Clock::now();
@@ -325,27 +325,38 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, const Workspace& work
   Tensor gathered(ElementType::f32, {root ? all_tokens : 0, config.patch_inputs()});
   group_->gather(model_->ops().downloaded(work.x.view()).data(), gathered.data(), bytes, 0);
   const auto waiting = Clock::now();
-  together([&] {
+  together(video, [&] {
     if (!root) return;
-    const auto start = Clock::now();
     Tensor chunk(ElementType::f32, {config.in_channels, span.frames, video.request.latent_height,
                                     video.request.latent_width});
     model_->ops().on_host().unpatchify({geometry, 0, all_tokens, gathered.f32(), chunk.f32()});
     video.sink->latents(span, chunk.view());
-    if (settings_.decode) {
-      model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-        Tensor rgb = model_->ops().tensor(
-            ElementType::u8, {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
-        model_->ops().frames_to_rgb8(frames, rgb.view());
-        rgb = std::move(rgb).moved_to(host_memory());
-        video.sink->frames(rgb.view());
-      });
+    if (video.frames) {
+      video.frames->push(std::move(chunk));
+    } else if (video.report.first_frame == 0) {
+      video.report.first_frame = seconds_since(video.start);
     }
-    video.report.decode += seconds_since(start);
-    if (!video.first_frame_seen) video.report.first_frame = seconds_since(video.start);
-    video.first_frame_seen = true;
   });
   if (!root) video.report.group_wait += seconds_since(waiting);
+}
+
+void Rollout::finish_frames(Video& video) {
+  const auto waiting = Clock::now();
+  together(video, [&] {
+    if (video.frames) video.frames->finish();
+  });
+  if (group_->rank() != 0) video.report.group_wait += seconds_since(waiting);
+  if (!video.frames) return;
+  VideoReport& report = video.report;
+  const std::vector<double>& seconds = video.frames->seconds();
+  // What was given comes first and has no chunk in the report.
+  const std::size_t given = seconds.size() - report.chunks.size();
+  for (std::size_t i = 0; i < seconds.size(); ++i) {
+    report.decode += seconds[i];
+    if (i >= given) report.chunks[i - given].decode = seconds[i];
+  }
+  report.first_frame = video.frames->first_frame();
+  report.vae_cache_bytes = static_cast<std::int64_t>(model_->vae_decoder().cache_bytes());
 }
 
 }  // namespace causeway

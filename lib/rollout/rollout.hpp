@@ -52,7 +52,8 @@ struct ChunkSpan {
 std::vector<ChunkSpan> chunk_spans(std::int64_t latent_frames, const RolloutSettings& settings);
 
 /// Receives a video on rank 0 of the group as it grows. What it throws ends this video, not the
-/// group.
+/// group. A backend that decodes beside the passes calls `frames` from another thread, also while
+/// `latents` of a later chunk is called; not any more when `make` has returned.
 class VideoSink {
  public:
   virtual ~VideoSink() = default;
@@ -66,14 +67,15 @@ class VideoSink {
 struct ChunkReport {
   ChunkSpan span;
   std::int64_t keys = 0;  ///< tokens that its queries see, its own included
-  double denoise = 0, refresh = 0, decode = 0;
+  double denoise = 0, refresh = 0;
+  double decode = 0;    ///< on GPUs beside what comes next
   double exchange = 0;  ///< of denoise and refresh
 };
 
 /// Where the time of one video went, seconds on this rank; counts are exact.
 struct VideoReport {
   double text = 0, prefill = 0, denoise = 0, refresh = 0, exchange = 0, decode = 0, total = 0;
-  double group_wait = 0;    ///< of ranks that wait while rank 0 decodes
+  double group_wait = 0;    ///< of ranks that wait for rank 0's frames
   double first_frame = 0;   ///< from the start until the first chunk's frames were ready
   std::int64_t passes = 0;  ///< network passes: denoising, refresh and prefill
   std::int64_t kv_bytes = 0, context_bytes = 0, chunk_bytes = 0, vae_cache_bytes = 0;
@@ -117,18 +119,20 @@ class Rollout {
     ChunkPass pass;
     Tensor x, flow;  // [own tokens, patch inputs], [own tokens, patch outputs], f32
   };
-  const TextContext& context_for(const std::string& prompt, VideoReport& report);
+  const TextContext& context_for(const std::string& prompt, Video& video);
   void prepare_cache(const VideoRequest& request, const RankGrid& grid);
   void prepare_workspaces(const Video& video, const std::vector<ChunkSpan>& spans);
   void prefill(Video& video, const ChunkSpan& span, Workspace& work);
   void denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, Workspace& work);
   void deliver(Video& video, const ChunkSpan& span, const Workspace& work);
+  /// Waits for the last frames, and reports where their time went.
+  void finish_frames(Video& video);
   /// Waits for the end of all passes so far.
   void settle();
   /// Does what may fail on one rank alone, on all; then all go on, or all give the video up.
   template <class Work>
-  void together(Work&& work);
-  void agree_or_abandon(const std::exception_ptr& problem);
+  void together(Video& video, Work&& work);
+  void agree_or_abandon(Video& video, const std::exception_ptr& problem);
 
   Model* model_;
   Communicator* group_;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <utility>
 
 namespace causeway {
 namespace {
@@ -14,8 +16,15 @@ void check(cudaError_t error, const char* what) {
           cudaGetErrorName(error), cudaGetErrorString(error));
 }
 
+/// What all queues of a device have in common.
+struct Use {
+  int device = 0;
+  std::atomic<std::size_t> bytes{0}, peak{0};
+};
+
 class CudaMemory final : public Memory {
  public:
+  /// With the device's first queue: the stream for which those of libraries wait that ask for none.
   explicit CudaMemory(int rank_on_node) {
     int devices = 0;
     const cudaError_t error = cudaGetDeviceCount(&devices);
@@ -23,42 +32,69 @@ class CudaMemory final : public Memory {
             "the CUDA backend was asked for (parallel.device: cuda), but this machine has no GPU "
             "that CUDA can use ({}); use device: cpu, or a node with a GPU and its driver",
             error == cudaSuccess ? "no device" : cudaGetErrorString(error));
-    check(cudaSetDevice(rank_on_node % devices), "choosing a GPU");
+    use_->device = rank_on_node % devices;
+    enter_thread();
   }
+  /// With a queue beside that one. It comes first where both have work: frames that are ready are
+  /// what somebody waits for, and the first queue is never without work for long.
+  explicit CudaMemory(std::shared_ptr<Use> use) : use_(std::move(use)) {
+    int least = 0, greatest = 0;
+    check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for priorities");
+    check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest),
+          "opening a second queue");
+  }
+  ~CudaMemory() override {
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  }
+  CudaMemory(const CudaMemory&) = delete;
+  CudaMemory& operator=(const CudaMemory&) = delete;
+
+  void* stream() const override { return stream_; }
+  std::unique_ptr<Memory> beside() override { return std::make_unique<CudaMemory>(use_); }
+  void enter_thread() override { check(cudaSetDevice(use_->device), "choosing a GPU"); }
   void* allocate(std::size_t bytes) override {
     void* pointer = nullptr;
     const cudaError_t error = cudaMalloc(&pointer, std::max<std::size_t>(bytes, 1));
     if (error != cudaSuccess) refuse(bytes, error);
-    in_use_ += bytes;
-    peak_ = std::max(peak_.load(), in_use_.load());
+    const std::size_t now = use_->bytes += bytes;
+    std::size_t peak = use_->peak;
+    while (now > peak && !use_->peak.compare_exchange_weak(peak, now)) {
+    }
     return pointer;
   }
   void release(void* pointer, std::size_t bytes) noexcept override {
     cudaDeviceSynchronize();  // kernels may still use it, and cudaFree need not wait for them
     cudaFree(pointer);
-    in_use_ -= bytes;
+    use_->bytes -= bytes;
   }
   void fill_zero(void* pointer, std::size_t bytes) override {
-    check(cudaMemset(pointer, 0, bytes), "clearing memory");
+    check(cudaMemsetAsync(pointer, 0, bytes, stream_), "clearing memory");
   }
   bool is_host() const override { return false; }
   void copy_in(void* target, const void* host, std::size_t bytes) override {
-    check(cudaMemcpy(target, host, bytes, cudaMemcpyHostToDevice), "a copy to the GPU");
+    copy(target, host, bytes, cudaMemcpyHostToDevice, "a copy to the GPU");
   }
   void copy_out(void* host, const void* source, std::size_t bytes) override {
     // An error of a kernel before is seen here, too.
-    check(cudaMemcpy(host, source, bytes, cudaMemcpyDeviceToHost), "a copy from the GPU");
+    copy(host, source, bytes, cudaMemcpyDeviceToHost, "a copy from the GPU");
   }
-  void wait() override { check(cudaDeviceSynchronize(), "work on the GPU"); }
+  void wait() override { check(cudaStreamSynchronize(stream_), "work on the GPU"); }
   bool idle() override {
-    const cudaError_t state = cudaStreamQuery(nullptr);
+    const cudaError_t state = cudaStreamQuery(stream_);
     if (state != cudaErrorNotReady) check(state, "work on the GPU");
     return state == cudaSuccess;
   }
-  std::size_t bytes_in_use() const override { return in_use_; }
-  std::size_t peak_bytes() const override { return peak_; }
+  std::size_t bytes_in_use() const override { return use_->bytes; }
+  std::size_t peak_bytes() const override { return use_->peak; }
 
  private:
+  /// In its turn, and done on return (a copy from pageable memory by itself may still be under way
+  /// then).
+  void copy(void* target, const void* source, std::size_t bytes, cudaMemcpyKind kind,
+            const char* what) const {
+    check(cudaMemcpyAsync(target, source, bytes, kind, stream_), what);
+    check(cudaStreamSynchronize(stream_), what);
+  }
   [[noreturn]] void refuse(std::size_t bytes, cudaError_t error) const {
     std::size_t free = 0, total = 0;
     if (cudaMemGetInfo(&free, &total) != cudaSuccess) free = total = 0;
@@ -66,10 +102,11 @@ class CudaMemory final : public Memory {
          "out of GPU memory: {} bytes could not be allocated on top of {} in use ({} of {} bytes "
          "of the GPU are free; {}); use a smaller video, a shorter window or more ranks per job "
          "group",
-         bytes, in_use_.load(), free, total, cudaGetErrorString(error));
+         bytes, use_->bytes.load(), free, total, cudaGetErrorString(error));
   }
 
-  std::atomic<std::size_t> in_use_{0}, peak_{0};
+  std::shared_ptr<Use> use_ = std::make_shared<Use>();
+  cudaStream_t stream_ = nullptr;
 };
 
 }  // namespace

@@ -13,12 +13,23 @@
 
 namespace causeway {
 
-/// Where tensors live. One object per device; allocations are 64-byte aligned and counted.
+/// Where tensors live, and the queue of the device in which work on them takes its turn. One object
+/// per device and queue; allocations are 64-byte aligned and counted.
 class Memory {
  public:
   virtual ~Memory() = default;
+  /// The queue that kernels of this memory's tensors are asked in (kernels::Stream); null is the
+  /// device's first one, or the host itself.
+  virtual void* stream() const { return nullptr; }
+  /// The same memory with another queue, whose work does not wait for that of this one, nor this
+  /// one's for it; this one outlives it. Null where there is no such queue.
+  virtual std::unique_ptr<Memory> beside() { return nullptr; }
+  /// To be called by a thread other than the one that opened the device, before it asks for
+  /// anything.
+  virtual void enter_thread() {}
   /// Uninitialised bytes; throws Error(device) when there are none left.
   virtual void* allocate(std::size_t bytes) = 0;
+  /// Waits for all queues of the device, whose work may still use it.
   virtual void release(void* pointer, std::size_t bytes) noexcept = 0;
   virtual void fill_zero(void* pointer, std::size_t bytes) = 0;
   /// Whether the host may read and write this memory itself.
@@ -26,8 +37,8 @@ class Memory {
   /// From the host's memory into this one, and back; both have finished when they return.
   virtual void copy_in(void* target, const void* host, std::size_t bytes) = 0;
   virtual void copy_out(void* host, const void* source, std::size_t bytes) = 0;
-  /// Returns when all that was asked of this device has been done; throws Error(device) if any of
-  /// it failed.
+  /// Returns when all that was asked of this queue has been done; throws Error(device) if any of it
+  /// failed.
   virtual void wait() = 0;
   /// Whether it has been done by now; throws as wait() does.
   virtual bool idle() = 0;

@@ -2,7 +2,9 @@
 // several sizes.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
+#include <future>
 
 #include "comm/device_comm.hpp"
 #include "rollout/rollout_cases.hpp"
@@ -56,6 +58,11 @@ class DeviceRollout : public ::testing::TestWithParam<ElementType> {
 };
 INSTANTIATE_TEST_SUITE_P(Types, DeviceRollout,
                          ::testing::Values(ElementType::f32, ElementType::bf16),
+                         [](const auto& type) { return std::string(name_of(type.param)); });
+
+/// What does not depend on the type.
+class DeviceFrames : public DeviceRollout {};
+INSTANTIATE_TEST_SUITE_P(Types, DeviceFrames, ::testing::Values(ElementType::f32),
                          [](const auto& type) { return std::string(name_of(type.param)); });
 
 TEST_P(DeviceRollout, AVideoIsThatOfTheCpuBackend) {
@@ -156,6 +163,85 @@ TEST_P(DeviceRollout, ARankWithoutRoomFailsTheVideoOnAllAndTheNextOneIsMade) {
   if (sink != nullptr) {
     EXPECT_EQ(recorder.latent.size() % (16u * 3 * 4 * 6), 0u);
   }
+}
+
+/// Takes its time with the first frames: until the latents of the next chunk are there.
+class Patient final : public VideoSink {
+ public:
+  void latents(const ChunkSpan& span, ConstView) override {
+    if (span.first_frame > 0) next_chunk_.set_value();
+  }
+  void frames(ConstView rgb) override {
+    if (count == 0) {
+      was_beside = next_.wait_for(std::chrono::seconds(60)) == std::future_status::ready;
+    }
+    count += rgb.shape[0];
+  }
+  std::int64_t count = 0;
+  bool was_beside = false;
+
+ private:
+  std::promise<void> next_chunk_;
+  std::future<void> next_ = next_chunk_.get_future();
+};
+
+TEST_P(DeviceFrames, AreDecodedAndHandedOutBesideThePassesThatComeNext) {
+  if (group_->rank() != 0) return;
+  const auto alone = make_solo_communicator();
+  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
+  RolloutSettings settings;
+  settings.denoising_steps = {1000};
+  settings.chunk_frames = 1;
+  Rollout rollout(model, *alone, settings);
+  Patient patient;
+  const VideoReport report = rollout.make(small_request(2), &patient);
+  EXPECT_TRUE(patient.was_beside);
+  EXPECT_EQ(patient.count, model.vae_config().frames(2));
+  ASSERT_EQ(report.chunks.size(), 2u);
+  for (const ChunkReport& chunk : report.chunks) EXPECT_GT(chunk.decode, 0);
+  EXPECT_GT(report.first_frame, report.chunks[0].denoise);
+}
+
+/// Fails with some frames, and counts how often it is called.
+class Failing final : public VideoSink {
+ public:
+  explicit Failing(int good_calls) : good_calls_(good_calls) {}
+  void latents(const ChunkSpan&, ConstView) override {}
+  void frames(ConstView) override {
+    if (calls++ == good_calls_) fail(ExitCode::output, "the disk is full");
+  }
+  int calls = 0;
+
+ private:
+  int good_calls_;
+};
+
+TEST_P(DeviceFrames, ASinkThatFailsBesideFailsItsVideoOnAllAndTheNextOneIsMade) {
+  RolloutSettings settings;
+  settings.denoising_steps = {1000};
+  settings.chunk_frames = 1;
+  const auto group = devices(Way::host);
+  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
+  Rollout rollout(model, *group, settings);
+  const bool root = group->rank() == 0;
+  for (const int good_calls : {0, 1}) {  // with the first frames, or with the last ones
+    Failing failing(good_calls);
+    try {
+      rollout.make(small_request(2), root ? &failing : nullptr);
+      ADD_FAILURE() << "a video without all its frames, after " << good_calls;
+    } catch (const VideoFailed& error) {
+      EXPECT_EQ(error.code(), ExitCode::output);
+      if (root) {
+        EXPECT_STREQ(error.what(), "the disk is full");
+      }
+    }
+    EXPECT_EQ(failing.calls, root ? good_calls + 1 : 0);
+  }
+  Recorder recorder;
+  rollout.make(small_request(1), root ? &recorder : nullptr);
+  const Recorder fresh = make(*device_on_host(), GetParam(), *group, small_request(1), settings);
+  EXPECT_EQ(recorder.latent, fresh.latent);
+  EXPECT_EQ(recorder.pixels, fresh.pixels);
 }
 
 /// The device is lost when the first latents are out.

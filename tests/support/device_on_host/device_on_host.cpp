@@ -10,7 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,8 +24,9 @@
 namespace causeway::testing {
 namespace {
 
-bool lost = false;
+std::atomic<bool> lost = false;
 Pace pace = Pace::late;
+const std::thread::id opening_thread = std::this_thread::get_id();
 
 class ClosedMemory final : public Memory {
  public:
@@ -42,16 +46,23 @@ class ClosedMemory final : public Memory {
     ::close(file_);
   }
 
-  /// For a kernel or a copy, which takes its turn after the copies before it.
+  /// For a kernel or a copy, which takes its turn after the copies before it; until it is closed
+  /// other threads wait.
   void open() {
+    one_at_a_time_.lock();
     const auto pending = std::exchange(pending_, {});
     if (pace == Pace::slow && !pending.empty()) usleep(2000);
     open_pages();
     for (const Copy& copy : pending) std::memcpy(copy.target, copy.source, copy.bytes);
   }
-  void close() { expects(mprotect(begin_, room, PROT_NONE) == 0, "memory closes"); }
+  void close() {
+    expects(mprotect(begin_, room, PROT_NONE) == 0, "memory closes");
+    one_at_a_time_.unlock();
+  }
 
+  std::unique_ptr<Memory> beside() override;
   void* allocate(std::size_t bytes) override {
+    const std::lock_guard lock(one_at_a_time_);
     // Whole pages begin with a page, so that they can be shared.
     const std::size_t step = bytes > 0 && bytes % page == 0 ? page : 256;
     const std::size_t size = (bytes + step) / step * step;
@@ -64,10 +75,11 @@ class ClosedMemory final : public Memory {
             "the device has no {} bytes left", bytes);
     taken_[offset] = size;
     in_use_ += bytes;
-    peak_ = std::max(peak_, in_use_);
+    peak_ = std::max(peak_.load(), in_use_.load());
     return begin_ + offset;
   }
   void release(void* pointer, std::size_t bytes) noexcept override {
+    const std::lock_guard lock(one_at_a_time_);
     carry_out();
     const auto offset = static_cast<std::size_t>(static_cast<char*>(pointer) - begin_);
     if (shared_.erase(offset) > 0) {
@@ -85,7 +97,7 @@ class ClosedMemory final : public Memory {
     std::memset(pointer, 0, bytes);
     close();
   }
-  void forget_peak() { peak_ = in_use_; }
+  void forget_peak() { peak_ = in_use_.load(); }
   void limit(std::size_t bytes) { limit_ = bytes; }
   bool is_host() const override { return false; }
   void copy_in(void* target, const void* host, std::size_t bytes) override {
@@ -99,6 +111,7 @@ class ClosedMemory final : public Memory {
     close();
   }
   void wait() override {
+    const std::lock_guard lock(one_at_a_time_);
     require(!lost, ExitCode::device, "the device is lost");
     carry_out();
   }
@@ -110,10 +123,12 @@ class ClosedMemory final : public Memory {
   std::size_t peak_bytes() const override { return peak_; }
 
   void copy(void* target, const void* source, std::size_t bytes) {
+    const std::lock_guard lock(one_at_a_time_);
     pending_.push_back({target, source, bytes});
     if (pace == Pace::at_once) carry_out();
   }
   std::optional<SharedAllocation> share(const void* pointer) {
+    const std::lock_guard lock(one_at_a_time_);
     const auto found =
         taken_.find(static_cast<std::size_t>(static_cast<const char*>(pointer) - begin_));
     if (found == taken_.end() || found->first % page != 0 || found->second % page != 0)
@@ -122,6 +137,7 @@ class ClosedMemory final : public Memory {
     if (shared_.insert(offset).second) {
       open();
       const std::vector<char> content(begin_ + offset, begin_ + offset + bytes);
+      close();
       map_again(offset, MAP_SHARED, file_);
       copy_in(begin_ + offset, content.data(), bytes);
     }
@@ -150,6 +166,7 @@ class ClosedMemory final : public Memory {
     close();
   }
 
+  std::recursive_mutex one_at_a_time_;
   static constexpr std::size_t room = std::size_t{1} << 30, page = 4096;
   static constexpr int private_memory = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   int file_;  // pages of what has been shared, each at its offset; then one page that counts
@@ -158,8 +175,51 @@ class ClosedMemory final : public Memory {
   std::set<std::size_t> shared_;          // offsets
   std::vector<Copy> pending_;
   std::map<std::size_t, std::size_t> taken_;  // offset → length
-  std::size_t in_use_ = 0, peak_ = 0, limit_ = room;
+  std::atomic<std::size_t> in_use_ = 0, peak_ = 0, limit_ = room;
 };
+
+/// The queue beside. Threads that have not entered the device would work on another one, which is
+/// told where they use it.
+class QueueBeside final : public Memory {
+ public:
+  explicit QueueBeside(ClosedMemory& device) : device_(device) {}
+  void* stream() const override {
+    static char token;
+    return &token;
+  }
+  void enter_thread() override { inside = true; }
+  static bool is_inside() { return inside; }
+
+  void* allocate(std::size_t bytes) override { return here().allocate(bytes); }
+  void release(void* pointer, std::size_t bytes) noexcept override {
+    device_.release(pointer, bytes);
+  }
+  void fill_zero(void* pointer, std::size_t bytes) override { here().fill_zero(pointer, bytes); }
+  bool is_host() const override { return false; }
+  void copy_in(void* target, const void* host, std::size_t bytes) override {
+    here().copy_in(target, host, bytes);
+  }
+  void copy_out(void* host, const void* source, std::size_t bytes) override {
+    here().copy_out(host, source, bytes);
+  }
+  void wait() override { here().wait(); }
+  bool idle() override { return here().idle(); }
+  std::size_t bytes_in_use() const override { return device_.bytes_in_use(); }
+  std::size_t peak_bytes() const override { return device_.peak_bytes(); }
+
+ private:
+  ClosedMemory& here() const {
+    expects(is_inside(), "a thread enters the device before it asks for anything");
+    return device_;
+  }
+  ClosedMemory& device_;
+  static thread_local bool inside;
+};
+
+/// The thread that opens the device is inside; it is the one that all static objects are made by.
+thread_local bool QueueBeside::inside = std::this_thread::get_id() == opening_thread;
+
+std::unique_ptr<Memory> ClosedMemory::beside() { return std::make_unique<QueueBeside>(*this); }
 
 ClosedMemory& closed_memory() {
   static ClosedMemory memory;
@@ -171,7 +231,10 @@ struct Opening {
   static const kernels::Kernels& inner() {
     return libraries ? *libraries_on_host_kernels() : *cuda_on_host_kernels();
   }
-  static void before() { closed_memory().open(); }
+  static void before() {
+    expects(QueueBeside::is_inside(), "a thread enters the device before it starts kernels");
+    closed_memory().open();
+  }
   static kernels::Status after(kernels::Status status) {
     closed_memory().close();
     return lost ? kernels::Status::backend_failure : status;

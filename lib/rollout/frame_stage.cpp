@@ -1,0 +1,60 @@
+// Decoding beside the passes that come next, where a device can do both.
+#include "rollout/frame_stage.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace causeway {
+
+FrameStage::FrameStage(Model& model, VideoSink& sink, Clock::time_point start)
+    : model_(&model), ops_(&model.decoder_ops()), sink_(&sink), start_(start) {}
+
+void FrameStage::begin(std::int64_t latent_height, std::int64_t latent_width) {
+  const VaeConfig& vae = model_->vae_config();
+  model_->vae_decoder().begin(latent_height, latent_width);
+  rgb_ = ops_->tensor(ElementType::u8, {vae.temporal_stride(), latent_height * vae.spatial_stride(),
+                                        latent_width * vae.spatial_stride(), 3});
+}
+
+void FrameStage::push(Tensor chunk) {
+  if (!is_beside()) return decode(chunk);
+  // A task is copyable, a tensor is not.
+  auto shared = std::make_shared<const Tensor>(std::move(chunk));
+  decoding_.run([this, shared] {
+    ops_->memory().enter_thread();
+    decode(*shared);
+  });
+}
+
+void FrameStage::finish() {
+  decoding_.wait();
+  handing_.wait();
+}
+
+void FrameStage::abandon() noexcept {
+  decoding_.abandon();
+  handing_.abandon();
+}
+
+void FrameStage::decode(const Tensor& chunk) {
+  auto since = Clock::now();
+  double seconds = 0;
+  model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
+    const View rgb = rgb_.rows(0, frames.shape[0]);
+    ops_->frames_to_rgb8(frames, rgb);
+    Tensor finished = ops_->downloaded(rgb);
+    seconds += seconds_since(since);
+    hand_out(std::move(finished));
+    since = Clock::now();
+  });
+  seconds_.push_back(seconds + seconds_since(since));
+  if (seconds_.size() == 1) first_frame_ = seconds_since(start_);
+}
+
+void FrameStage::hand_out(Tensor frames) {
+  if (!is_beside()) return sink_->frames(std::as_const(frames).view());
+  auto shared = std::make_shared<const Tensor>(std::move(frames));
+  handing_.run([this, shared] { sink_->frames(shared->view()); });
+}
+
+}  // namespace causeway
