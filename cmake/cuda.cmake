@@ -5,6 +5,7 @@ if(NOT CAUSEWAY_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "CAUSEWAY_CUDA is '${CAUSEWAY_CUDA}'; it takes AUTO, ON or OFF.")
 endif()
 
+option(CAUSEWAY_ALL_GPUS "Code for GPUs of compute capability 8.0, 9.0, 10.0 and 12.0, not for 9.0 alone" OFF)
 set(CAUSEWAY_HAVE_CUDA FALSE)
 set(CAUSEWAY_CUDA_TEXT "not built")
 set(CAUSEWAY_HAVE_NCCL FALSE)
@@ -15,10 +16,16 @@ if(NOT CAUSEWAY_CUDA STREQUAL "OFF")
     find_package(CUDAToolkit QUIET)
   endif()
   if(CMAKE_CUDA_COMPILER AND CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12)
-    # Code for one GPU, so that the default build stays short; clusters name theirs, e.g.
-    # -DCMAKE_CUDA_ARCHITECTURES="80-real;90a-real;100-real;120-real".
+    # Code for one GPU, so that the default build stays short. Where all are wanted, the newest one's code also comes in
+    # the form that later GPUs translate for themselves.
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      set(CMAKE_CUDA_ARCHITECTURES 90a-real)
+      if(NOT CAUSEWAY_ALL_GPUS)
+        set(CMAKE_CUDA_ARCHITECTURES 90a-real)
+      elseif(CUDAToolkit_VERSION VERSION_LESS 12.8)  # it does not know later ones
+        set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+      else()
+        set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 100-real 120)
+      endif()
     endif()
     enable_language(CUDA)
     set(CMAKE_CUDA_STANDARD 20)
