@@ -51,6 +51,59 @@ TEST_P(DeviceExchange, IsNotDisturbedByTheNextOneWhereARankIsLate) {
   for (const auto& each : known) each->expect_arrived();
 }
 
+TEST_P(DeviceExchange, SeveralBesideOtherWorkHaveArrivedOnceJoined) {
+  std::int64_t sent = 0, messages = 0;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<KnownExchange>> known;
+    for (int i = 0; i < 3; ++i) {
+      // Its buffers are filled after the exchange before has begun.
+      known.push_back(std::make_unique<KnownExchange>(*group_, 3 * round + i));
+      known.back()->exchange_beside();
+      sent += known.back()->bytes();
+      messages += known.back()->messages();
+    }
+    group_->join();
+    for (const auto& each : known) each->forget_what_was_sent();
+    for (const auto& each : known) each->expect_arrived();
+  }
+  EXPECT_EQ(group_->exchanged_bytes(), sent);
+  EXPECT_EQ(group_->exchanged_messages(), messages);
+}
+
+TEST_P(DeviceExchange, APlainOneJoinsThoseBesideAndOthersMayFollow) {
+  for (int round = 0; round < 3; ++round) {
+    KnownExchange first(*group_, round), second(*group_, round + 1), third(*group_, round + 2);
+    first.exchange_beside();
+    second.exchange();
+    first.forget_what_was_sent();
+    second.forget_what_was_sent();
+    first.expect_arrived();
+    second.expect_arrived();
+    third.exchange_beside();
+    group_->finish();
+    third.forget_what_was_sent();
+    third.expect_arrived();
+    group_->join();  // of none
+  }
+}
+
+TEST_P(DeviceExchange, ManyBesideNeedNoJoinBetween) {
+  constexpr int rounds = 40;
+  std::vector<std::unique_ptr<KnownExchange>> known;
+  for (int round = 0; round < rounds; ++round) {
+    known.push_back(std::make_unique<KnownExchange>(*group_, round));
+    known.back()->exchange_beside();
+  }
+  group_->join();
+  for (const auto& each : known) each->expect_arrived();
+}
+
+TEST_P(DeviceExchange, BesideMayHaveItsJoinAtTheEndOfTheGroup) {
+  KnownExchange known(*group_, 0);
+  known.exchange_beside();
+  group_ = nullptr;
+}
+
 TEST_P(DeviceExchange, OfAnySizeMayFollowOneOfAnother) {
   int round = 0;
   for (const int scale : {1, 900, 30, 2000, 1}) {
