@@ -10,9 +10,9 @@ namespace causeway {
 namespace {
 
 /// From so many ranks on, a group whose exchanges overlap begins those of V and K beside the
-/// projections that follow. That costs two messages more to each rank, and multiprocessors that the
-/// projections would have. Fewer ranks, with fewer messages to wait for, exchange all three at
-/// once. An estimate: no group of GPUs was there to measure it.
+/// projections that follow. That hides up to the time of two projections and costs the latency of
+/// two more messages to each rank, so it pays where a projection takes longer than that latency; of
+/// fewer ranks, exchanges are too small a part of a layer. Estimated, not measured.
 constexpr int least_ranks_to_overlap = 4;
 
 /// A part of a flat buffer as [tokens, heads, head_dim].
