@@ -12,6 +12,16 @@ namespace causeway {
 Memory& Communicator::memory() const { return host_memory(); }
 
 void Communicator::exchange(const Exchange& plan, const void* send, void* receive) {
+  check_and_count(plan);
+  do_exchange(plan, send, receive);
+}
+
+void Communicator::exchange_beside(const Exchange& plan, const void* send, void* receive) {
+  check_and_count(plan);
+  do_exchange_beside(plan, send, receive);
+}
+
+void Communicator::check_and_count(const Exchange& plan) {
   const auto ranks = static_cast<std::size_t>(size());
   expects(plan.send_bytes.size() == ranks && plan.send_offset.size() == ranks &&
               plan.receive_bytes.size() == ranks && plan.receive_offset.size() == ranks,
@@ -23,7 +33,6 @@ void Communicator::exchange(const Exchange& plan, const void* send, void* receiv
     exchanged_bytes_ += bytes;
     exchanged_messages_ += bytes > 0 ? 1 : 0;
   }
-  do_exchange(plan, send, receive);
 }
 
 std::string Communicator::broadcast(std::string text, int root) {

@@ -32,13 +32,22 @@ class Communicator {
   /// `memory()`. On a device the exchange takes its turn after the work that was asked of it
   /// before, and may still be under way on return.
   void exchange(const Exchange& plan, const void* send, void* receive);
+  /// Whether exchanges that are begun beside run beside the device's other work.
+  virtual bool overlaps() const { return false; }
+  /// As `exchange`, but what is asked of the device afterwards need not wait for it. Until `join`
+  /// the receive regions must be left alone and the send regions unchanged. Where nothing
+  /// `overlaps()` it is an exchange.
+  void exchange_beside(const Exchange& plan, const void* send, void* receive);
+  /// What is asked of the device from now on waits for all exchanges begun beside. An `exchange`
+  /// joins before it takes its turn.
+  virtual void join() {}
   /// Takes the memory that an exchange of this plan needs, which it would else take in its midst;
   /// collective. All ranks succeed, or all throw Error(device) and may go on with other plans.
   virtual void make_room(const Exchange&) {}
   /// Where the buffers of `exchange` are; everything else here is in the host's memory.
   virtual Memory& memory() const;
-  /// Returns when all exchanges have arrived. Throws Error(communication) where a rank does not
-  /// answer.
+  /// Returns when all exchanges have arrived, those beside too. Throws Error(communication) where a
+  /// rank does not answer.
   virtual void finish() {}
   /// Root's bytes reach everybody; collective.
   virtual void broadcast(void* data, std::size_t bytes, int root) = 0;
@@ -58,15 +67,20 @@ class Communicator {
   /// agree.
   bool all_agree(bool ok) { return max(ok ? 0 : 1) == 0; }
 
-  /// Bytes that this rank has sent to others in `exchange` since the start.
+  /// Bytes that this rank has sent to others in exchanges, of either form, since the start.
   std::int64_t exchanged_bytes() const { return exchanged_bytes_; }
   /// Messages (non-empty, to others) of those exchanges.
   std::int64_t exchanged_messages() const { return exchanged_messages_; }
 
  protected:
   virtual void do_exchange(const Exchange& plan, const void* send, void* receive) = 0;
+  virtual void do_exchange_beside(const Exchange& plan, const void* send, void* receive) {
+    do_exchange(plan, send, receive);
+  }
 
  private:
+  void check_and_count(const Exchange& plan);
+
   std::int64_t exchanged_bytes_ = 0;
   std::int64_t exchanged_messages_ = 0;
 };

@@ -47,7 +47,8 @@ bool have_nccl();
 
 /// Exchanges by NCCL, from GPU to GPU; every rank needs a GPU of its own. Collective: all ranks of
 /// `host` succeed, or all throw Error(communication). A rank whose device is not done with sixteen
-/// exchanges and the work between them for `patience_seconds` gives up and throws, too.
+/// exchanges and the work between them for `patience_seconds` gives up and throws, too; exchanges
+/// begun beside count as one up to their join().
 std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host,
                                                      Memory& memory, double patience_seconds);
 

@@ -1,12 +1,20 @@
 // Exchanges from GPU to GPU by NCCL.
+//
+// A plain exchange takes its turn on the main stream. One begun beside runs on a stream of the
+// communicator's own, after all that the main stream was asked for before; join() lets the main
+// stream wait for that one. NCCL wants the calls of one communicator in one order on all ranks,
+// which the program gives, and gets them one after the other on the device, too: each stream waits
+// for the other before it goes on with exchanges.
 #include <nccl.h>
 
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "comm/device_comm.hpp"
+#include "comm/side_stream.hpp"
 #include "core/clock.hpp"
 #include "tensor/tensor.hpp"
 
@@ -26,7 +34,11 @@ class NcclCommunicator final : public DeviceCommunicator {
   NcclCommunicator(std::unique_ptr<Communicator> host, Memory& memory, double patience_seconds)
       : DeviceCommunicator(std::move(host), memory), patience_(patience_seconds) {
     // In two steps: who cannot even begin must not let the others wait for it.
-    agree_on([&] { begin(unique_id()); });
+    agree_on([&] {
+      const ncclUniqueId id = unique_id();  // collective, hence before what one rank may fail in
+      side_.emplace();
+      begin(id);
+    });
     agree_on([&] { settle("joining the job group"); });
   }
   ~NcclCommunicator() override {
@@ -48,19 +60,44 @@ class NcclCommunicator final : public DeviceCommunicator {
     ncclResult_t state = ncclSuccess;
     const bool arrived = wait_for([&] {
       state = asked();
-      return state != ncclInProgress && (state != ncclSuccess || memory().idle());
+      if (state != ncclSuccess) return state != ncclInProgress;
+      return side_->idle() && memory().idle();
     });
     if (!arrived) give_up("an exchange");
     if (state != ncclSuccess) refuse(state, "an exchange");
-    since_finish_ = 0;
+    since_finish_ = since_join_ = 0;
+  }
+
+  bool overlaps() const override { return true; }
+  void join() override {
+    if (std::exchange(since_join_, 0) > 0) side_->lead_main_stream();
   }
 
  protected:
   void do_exchange(const Exchange& plan, const void* send, void* receive) override {
     expects(comm_ != nullptr, "no exchange after one that failed");
-    // A device takes only so many kernels ahead. A host that waits there for a rank that is gone
-    // would look after nothing any more, so it waits here, now and then, where it does.
+    join();
+    count_ahead();
+    hand_over(plan, send, receive, main_stream);
+  }
+  void do_exchange_beside(const Exchange& plan, const void* send, void* receive) override {
+    expects(comm_ != nullptr, "no exchange after one that failed");
+    // Those of one join count as one, unless there are very many.
+    if (since_join_ % most_ahead == 0) count_ahead();
+    side_->follow_main_stream();
+    hand_over(plan, send, receive, side_->get());
+    ++since_join_;
+  }
+
+ private:
+  /// A device takes only so many kernels ahead. A host that waits there for a rank that is gone
+  /// would look after nothing any more, so it waits here, now and then, where it does.
+  void count_ahead() {
     if (++since_finish_ > most_ahead) finish();
+  }
+
+  /// Asks NCCL for the exchange on that stream; returns when it is in its turn there.
+  void hand_over(const Exchange& plan, const void* send, void* receive, cudaStream_t stream) {
     begun(ncclGroupStart(), "ncclGroupStart");
     ncclResult_t result = ncclSuccess;
     const auto each = [&](const std::vector<std::int64_t>& bytes, auto&& call) {
@@ -71,12 +108,12 @@ class NcclCommunicator final : public DeviceCommunicator {
     };
     each(plan.send_bytes, [&](std::size_t at, int to) {
       return ncclSend(static_cast<const char*>(send) + plan.send_offset[at],
-                      static_cast<std::size_t>(plan.send_bytes[at]), ncclUint8, to, comm_, nullptr);
+                      static_cast<std::size_t>(plan.send_bytes[at]), ncclUint8, to, comm_, stream);
     });
     each(plan.receive_bytes, [&](std::size_t at, int from) {
       return ncclRecv(static_cast<char*>(receive) + plan.receive_offset[at],
                       static_cast<std::size_t>(plan.receive_bytes[at]), ncclUint8, from, comm_,
-                      nullptr);
+                      stream);
     });
     const ncclResult_t ended = ncclGroupEnd();  // a group that is left open could not be aborted
     begun(result, "ncclSend or ncclRecv");
@@ -86,7 +123,6 @@ class NcclCommunicator final : public DeviceCommunicator {
     settle("an exchange");
   }
 
- private:
   /// Rank 0's id for a new communicator, at all ranks.
   ncclUniqueId unique_id() {
     struct {
@@ -189,9 +225,11 @@ class NcclCommunicator final : public DeviceCommunicator {
 
   static constexpr int most_ahead = 16;  // exchanges; two a layer, some twenty kernels each
 
+  std::optional<SideStream> side_;  // outlives NCCL's communicator, which is used on it
   ncclComm_t comm_ = nullptr;
   double patience_;
-  int since_finish_ = 0;
+  int since_finish_ = 0;  // exchanges; those of one join are one
+  int since_join_ = 0;    // exchanges begun beside
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Cutting tokens and heads over the ranks of a job group.
 #include "model/sequence_parallel.hpp"
 
+#include <algorithm>
+
 namespace causeway {
 
 TokenRange token_part(std::int64_t tokens, int ranks, int rank) {
@@ -24,7 +26,7 @@ ChunkLayout::ChunkLayout(const RankGrid& grid, std::int64_t tokens, std::int64_t
       width_(grid.local_heads() * head_dim),
       element_bytes_(element_bytes) {
   const auto ranks = static_cast<std::size_t>(grid.ranks());
-  for (auto* plan : {&query_key_value_, &key_value_, &output_}) {
+  for (auto* plan : {&query_key_value_, &key_value_, &query_, &key_, &value_, &output_}) {
     for (auto* numbers :
          {&plan->send_bytes, &plan->send_offset, &plan->receive_bytes, &plan->receive_offset}) {
       numbers->assign(ranks, 0);
@@ -37,15 +39,22 @@ ChunkLayout::ChunkLayout(const RankGrid& grid, std::int64_t tokens, std::int64_t
     const std::int64_t m = part(other).count;
     const bool mate = grid.same_row(other, grid.rank());
     const std::int64_t segment = grid.head_part_of(other) * send_stride();
-    query_key_value_.send_bytes[r] = (mate ? 3 : 2) * n * width_ * element_bytes;
-    query_key_value_.send_offset[r] = (segment + (mate ? 0 : n * width_)) * element_bytes;
-    query_key_value_.receive_bytes[r] = (mate ? 3 : 2) * m * width_ * element_bytes;
-    query_key_value_.receive_offset[r] = receive_size_ * element_bytes;
-    key_value_.send_bytes[r] = 2 * n * width_ * element_bytes;
-    key_value_.send_offset[r] = (segment + n * width_) * element_bytes;
-    key_value_.receive_bytes[r] = 2 * m * width_ * element_bytes;
-    key_value_.receive_offset[r] = (receive_size_ + (mate ? m * width_ : 0)) * element_bytes;
-    receive_size_ += (mate ? 3 : 2) * m * width_;
+    const int first = mate ? 0 : 1;  // of q, k and v that go there and come from there
+    const auto take = [&](Exchange& plan, int begin, int end) {
+      begin = std::max(begin, first);
+      if (begin >= end) return;
+      const std::int64_t part = width_ * element_bytes;  // bytes of a token
+      plan.send_bytes[r] = (end - begin) * n * part;
+      plan.send_offset[r] = segment * element_bytes + begin * n * part;
+      plan.receive_bytes[r] = (end - begin) * m * part;
+      plan.receive_offset[r] = receive_size_ * element_bytes + (begin - first) * m * part;
+    };
+    take(query_key_value_, 0, 3);
+    take(key_value_, 1, 3);
+    take(query_, 0, 1);
+    take(key_, 1, 2);
+    take(value_, 2, 3);
+    receive_size_ += (3 - first) * m * width_;
     if (!mate) continue;
     output_.send_bytes[r] = m * width_ * element_bytes;
     output_.send_offset[r] = output_send_size_ * element_bytes;

@@ -40,14 +40,14 @@ class RankGrid {
   std::int64_t heads_;
 };
 
-/// How one chunk's Q, K, V and attention outputs lie in a rank's buffers, and the two exchanges per
+/// How one chunk's Q, K, V and attention outputs lie in a rank's buffers, and the exchanges of a
 /// layer. Let w = local_heads·head_dim be one head part's width and n the tokens of a rank; all in
 /// elements.
 ///
 /// Send buffer: per head part g, [q | k | v] with n·w each. Ranks of the own row get all three in
-/// one message, ranks of other rows only k and v (one message too). Receive buffer: per source rank
-/// the same. Output: a rank attends for the queries of its row; the results for a row mate's
-/// tokens, n_mate·w, go back to it in one message.
+/// one message, ranks of other rows only k and v (one message too); or each of the three goes in a
+/// message of its own. Receive buffer: per source rank the same. Output: a rank attends for the
+/// queries of its row; the results for a row mate's tokens, n_mate·w, go back to it in one message.
 class ChunkLayout {
  public:
   /// `element_bytes` is the size of an exchanged element (2 for bf16, 4 for fp32).
@@ -79,13 +79,17 @@ class ChunkLayout {
   const Exchange& key_value() const {
     return key_value_;
   }  ///< without q, for a pass that ends there
+  /// The parts of `query_key_value`, each as an exchange of its own over the same regions.
+  const Exchange& query() const { return query_; }
+  const Exchange& key() const { return key_; }
+  const Exchange& value() const { return value_; }
   const Exchange& output() const { return output_; }
 
  private:
   RankGrid grid_;
   std::int64_t tokens_, width_, element_bytes_;
   std::int64_t receive_size_ = 0, output_send_size_ = 0, output_receive_size_ = 0;
-  Exchange query_key_value_, key_value_, output_;
+  Exchange query_key_value_, key_value_, query_, key_, value_, output_;
 };
 
 /// Bytes that rank `rank` sends in one layer of a full pass, by formula (a test compares the

@@ -9,6 +9,12 @@
 namespace causeway {
 namespace {
 
+/// From so many ranks on, a group whose exchanges overlap begins those of V and K beside the
+/// projections that follow. That hides up to the time of two projections and costs the latency of
+/// two more messages to each rank, so it pays where a projection takes longer than that latency; of
+/// fewer ranks, exchanges are too small a part of a layer. Estimated, not measured.
+constexpr int least_ranks_to_overlap = 4;
+
 /// A part of a flat buffer as [tokens, heads, head_dim].
 View head_view(Tensor& buffer, std::int64_t offset, std::int64_t tokens, std::int64_t heads,
                std::int64_t head_dim) {
@@ -102,30 +108,48 @@ void Transformer::forward(ChunkPass& pass, double timestep, const TextContext& t
                view_of(v, ElementType::f32, {tokens, config_.patch_outputs()}));
 }
 
-void Transformer::project_query_key_value(ChunkPass& pass, const Block& block,
-                                          bool with_query) const {
+void Transformer::project(ChunkPass& pass, const Block& block, int which) const {
   const ChunkLayout& layout = pass.layout_;
   const std::int64_t part = layout.own().count * layout.part_width();
+  const LinearWeight* const weights[] = {&block.query, &block.key, &block.value};
+  ops_->linear(pass.normed_.view(), *weights[which], pass.projected_.view());
   kernels::NormRopePackArgs args;
+  args.x = pass.projected_.view();
+  if (which != 2) {  // v is sent as it is
+    args.weight = (which == 0 ? block.norm_query : block.norm_key).f32();
+    args.cos_sin = pass.cos_sin_.f32();
+  }
   args.eps = config_.eps;
   args.heads = config_.heads;
   args.head_dim = config_.head_dim();
   args.head_groups = layout.grid().head_parts();
   args.group_stride = layout.send_stride();
+  args.y = static_cast<char*>(pass.send_.data()) +
+           static_cast<std::size_t>(which * part) * bytes_of(compute_);
   args.y_type = compute_;
-  const auto send = [&](const LinearWeight& weight, const float* norm, const float* cos_sin,
-                        int which) {
-    ops_->linear(pass.normed_.view(), weight, pass.projected_.view());
-    args.x = pass.projected_.view();
-    args.weight = norm;
-    args.cos_sin = cos_sin;
-    args.y = static_cast<char*>(pass.send_.data()) +
-             static_cast<std::size_t>(which * part) * bytes_of(compute_);
-    ops_->norm_rope_pack(args);
-  };
-  if (with_query) send(block.query, block.norm_query.f32(), pass.cos_sin_.f32(), 0);
-  send(block.key, block.norm_key.f32(), pass.cos_sin_.f32(), 1);
-  send(block.value, nullptr, nullptr, 2);
+  ops_->norm_rope_pack(args);
+}
+
+void Transformer::project_and_exchange(ChunkPass& pass, const Block& block, Communicator& group,
+                                       bool with_query) {
+  const ChunkLayout& layout = pass.layout_;
+  const void* const send = pass.send_.data();
+  void* const receive = pass.receive_.data();
+  const int first = with_query ? 0 : 1;
+  if (!group.overlaps() || group.size() < least_ranks_to_overlap) {
+    for (int which = first; which < 3; ++which) project(pass, block, which);
+    const Exchange& plan = with_query ? layout.query_key_value() : layout.key_value();
+    timed(group, [&] { group.exchange(plan, send, receive); });
+    return;
+  }
+  // V goes first: neither norm nor rotation delays it.
+  const Exchange* const plans[] = {&layout.query(), &layout.key(), &layout.value()};
+  for (int which = 2; which >= first; --which) {
+    project(pass, block, which);
+    timed(group, [&] { group.exchange_beside(*plans[which], send, receive); });
+  }
+  // Before anything reads what arrives, and before the next layer packs over what is sent.
+  timed(group, [&] { group.join(); });
 }
 
 void Transformer::store_keys_and_values(ChunkPass& pass, std::int64_t layer, KvCache& cache) const {
@@ -183,14 +207,13 @@ void Transformer::self_attention(ChunkPass& pass, std::int64_t layer, const Modu
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   ops_->layer_norm(pass.residual_.view(), table.row(layer, 1), table.row(layer, 0), true,
                    config_.eps, pass.normed_.view());
-  project_query_key_value(pass, block, !stop_after_cache);
-  const ChunkLayout& layout = pass.layout_;
-  exchange(group, stop_after_cache ? layout.key_value() : layout.query_key_value(), pass.send_,
-           pass.receive_);
+  project_and_exchange(pass, block, group, !stop_after_cache);
   store_keys_and_values(pass, layer, cache);
   if (stop_after_cache) return;
   attend(pass, layer, cache);
-  exchange(group, layout.output(), pass.output_send_, pass.output_receive_);
+  timed(group, [&] {
+    group.exchange(pass.layout_.output(), pass.output_send_.data(), pass.output_receive_.data());
+  });
   collect_outputs(pass);
   ops_->linear(pass.attended_.view(), block.out, pass.residual_.view(),
                {.accumulate = true, .gate = table.row(layer, 2), .scratch = pass.normed_.view()});
@@ -228,12 +251,12 @@ void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer,
                {.accumulate = true, .gate = table.row(layer, 5), .scratch = pass.normed_.view()});
 }
 
-void Transformer::exchange(Communicator& group, const Exchange& plan, const Tensor& send,
-                           Tensor& receive) {
+template <class Work>
+void Transformer::timed(const Communicator& group, Work&& work) {
   if (group.size() == 1) return;
   expects(&group.memory() == &ops_->memory(), "the job group exchanges this device's memory");
   const auto start = Clock::now();
-  group.exchange(plan, send.data(), receive.data());
+  work();
   exchange_seconds_ += seconds_since(start);
 }
 

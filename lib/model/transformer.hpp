@@ -109,7 +109,10 @@ class Transformer {
                            std::int64_t inputs) const;
   Tensor load_vector(const std::string& name) const;
 
-  void project_query_key_value(ChunkPass& pass, const Block& block, bool with_query) const;
+  /// `which` as in ChunkLayout: q (0), k (1) or v (2), into its part of the send buffer.
+  void project(ChunkPass& pass, const Block& block, int which) const;
+  void project_and_exchange(ChunkPass& pass, const Block& block, Communicator& group,
+                            bool with_query);
   void store_keys_and_values(ChunkPass& pass, std::int64_t layer, KvCache& cache) const;
   void attend(ChunkPass& pass, std::int64_t layer, KvCache& cache) const;
   void collect_outputs(ChunkPass& pass) const;
@@ -118,7 +121,9 @@ class Transformer {
   void cross_attention(ChunkPass& pass, const Block& block, const KvStorage& context,
                        const TextContext& text) const;
   void feed_forward(ChunkPass& pass, std::int64_t layer, const ModulationTable& table) const;
-  void exchange(Communicator& group, const Exchange& plan, const Tensor& send, Tensor& receive);
+  /// Does what `work` asks of a group of several ranks; its time is one of exchanges.
+  template <class Work>
+  void timed(const Communicator& group, Work&& work);
 
   const TensorStore* store_;
   TransformerConfig config_;

@@ -53,6 +53,26 @@ TEST(Communicator, ExchangeDeliversEveryPairAndCountsWhatItSends) {
   EXPECT_EQ(group->exchanged_messages(), ranks - 1);
 }
 
+TEST(Communicator, AnExchangeBesideIsAnExchangeOnTheHost) {
+  auto group = process().split(0);
+  const int me = group->rank(), ranks = group->size();
+  EXPECT_FALSE(group->overlaps());
+  Exchange plan;
+  fill(plan, me, ranks);
+  std::string send, receive, expected;
+  for (int other = 0; other < ranks; ++other) {
+    send += std::string(static_cast<std::size_t>(length(me, other)), static_cast<char>('a' + me));
+    expected +=
+        std::string(static_cast<std::size_t>(length(other, me)), static_cast<char>('a' + other));
+  }
+  receive.resize(expected.size(), '?');
+  group->exchange_beside(plan, send.data(), receive.data());
+  EXPECT_EQ(receive, expected);
+  group->join();
+  EXPECT_EQ(group->exchanged_bytes(), static_cast<std::int64_t>(send.size()));
+  EXPECT_EQ(group->exchanged_messages(), ranks - 1);
+}
+
 TEST(Communicator, ARankCannotSendToItself) {
   auto group = process().split(0);
   const auto ranks = static_cast<std::size_t>(group->size());
@@ -60,6 +80,7 @@ TEST(Communicator, ARankCannotSendToItself) {
                 std::vector<std::int64_t>(ranks, 1), std::vector<std::int64_t>(ranks, 0)};
   char byte = 0;
   EXPECT_THROW(group->exchange(plan, &byte, &byte), Error);
+  EXPECT_THROW(group->exchange_beside(plan, &byte, &byte), Error);
 }
 
 TEST(Communicator, TextsOfDifferentLengthAreBroadcastAndGathered) {

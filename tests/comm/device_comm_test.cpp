@@ -51,6 +51,60 @@ TEST_P(DeviceExchange, IsNotDisturbedByTheNextOneWhereARankIsLate) {
   for (const auto& each : known) each->expect_arrived();
 }
 
+TEST_P(DeviceExchange, SeveralBesideOtherWorkHaveArrivedOnceJoined) {
+  constexpr int rounds = 20;  // more than NCCL's communicator lets a device have ahead
+  std::int64_t sent = 0, messages = 0;
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<std::unique_ptr<KnownExchange>> known;
+    for (int i = 0; i <= round % 4; ++i) {
+      // Its buffers are filled after the exchange before has begun.
+      known.push_back(std::make_unique<KnownExchange>(*group_, round + i));
+      known.back()->exchange_beside();
+      sent += known.back()->bytes();
+      messages += known.back()->messages();
+    }
+    group_->join();
+    for (const auto& each : known) each->forget_what_was_sent();
+    for (const auto& each : known) each->expect_arrived();
+  }
+  EXPECT_EQ(group_->exchanged_bytes(), sent);
+  EXPECT_EQ(group_->exchanged_messages(), messages);
+}
+
+TEST_P(DeviceExchange, APlainOneJoinsThoseBesideAndOthersMayFollow) {
+  for (int round = 0; round < 3; ++round) {
+    KnownExchange first(*group_, round), second(*group_, round + 1), third(*group_, round + 2);
+    first.exchange_beside();
+    second.exchange();
+    first.forget_what_was_sent();
+    second.forget_what_was_sent();
+    first.expect_arrived();
+    second.expect_arrived();
+    third.exchange_beside();
+    group_->finish();
+    third.forget_what_was_sent();
+    third.expect_arrived();
+    group_->join();  // of none
+  }
+}
+
+TEST_P(DeviceExchange, ManyBesideNeedNoJoinBetween) {
+  constexpr int rounds = 40;
+  std::vector<std::unique_ptr<KnownExchange>> known;
+  for (int round = 0; round < rounds; ++round) {
+    known.push_back(std::make_unique<KnownExchange>(*group_, round));
+    known.back()->exchange_beside();
+  }
+  group_->join();
+  for (const auto& each : known) each->expect_arrived();
+}
+
+TEST_P(DeviceExchange, BesideMayHaveItsJoinAtTheEndOfTheGroup) {
+  KnownExchange known(*group_, 0);
+  known.exchange_beside();
+  group_ = nullptr;
+}
+
 TEST_P(DeviceExchange, OfAnySizeMayFollowOneOfAnother) {
   int round = 0;
   for (const int scale : {1, 900, 30, 2000, 1}) {

@@ -53,11 +53,20 @@ class KnownExchange {
 
   const Exchange& plan() const { return plan_; }
   void exchange() { group_->exchange(plan_, from_.data(), to_.data()); }
-  void expect_arrived() const {
-    std::vector<char> received(expected_.size());
-    group_->memory().copy_out(received.data(), to_.data(), received.size());
-    EXPECT_TRUE(received == expected_) << "round " << round_;
+  void exchange_beside() { group_->exchange_beside(plan_, from_.data(), to_.data()); }
+  /// What was sent may be overwritten once it is on its way for certain.
+  void forget_what_was_sent() {
+    const std::vector<char> other(static_cast<std::size_t>(from_.size()), '#');
+    group_->memory().copy_in(from_.data(), other.data(), other.size());
   }
+  /// How many bytes of those that other ranks send have not arrived or are not what was sent.
+  std::int64_t bytes_missing() const {
+    const std::vector<char> received = copied_out();
+    std::int64_t missing = 0;
+    for (std::size_t i = 0; i < received.size(); ++i) missing += received[i] != expected_[i];
+    return missing;
+  }
+  void expect_arrived() const { EXPECT_TRUE(copied_out() == expected_) << "round " << round_; }
   std::int64_t bytes() const {
     std::int64_t sum = 0;
     for (const auto part : plan_.send_bytes) sum += part;
@@ -70,6 +79,11 @@ class KnownExchange {
   }
 
  private:
+  std::vector<char> copied_out() const {
+    std::vector<char> received(expected_.size());
+    group_->memory().copy_out(received.data(), to_.data(), received.size());
+    return received;
+  }
   /// Some pairs have nothing to say to each other.
   std::int64_t length(int from, int to) const {
     return from == to || (from + 2 * to) % 5 == 4 ? 0 : scale_ * (1000 * from + 10 * to + 1);

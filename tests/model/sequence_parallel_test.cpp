@@ -77,6 +77,51 @@ TEST(ChunkLayout, EveryMessageIsExpectedWithItsLengthAndTheSumIsTheFormula) {
   }
 }
 
+TEST(ChunkLayout, ThePartsAreThoseOfTheWholeAndLieWhereTheyAreReadFrom) {
+  constexpr std::int64_t heads = 12, head_dim = 16, element_bytes = 2;
+  for (const std::int64_t tokens : {1, 53}) {
+    for (const int ranks : {1, 2, 3, 4, 5, 7, 8, 12, 16}) {
+      for (int rank = 0; rank < ranks; ++rank) {
+        const ChunkLayout layout(RankGrid(ranks, rank, heads), tokens, head_dim, element_bytes);
+        const Exchange* const parts[] = {&layout.query(), &layout.key(), &layout.value()};
+        for (int other = 0; other < ranks; ++other) {
+          if (other == rank) continue;
+          const auto r = static_cast<std::size_t>(other);
+          const bool mate = layout.grid().same_row(rank, other);
+          const Exchange& whole = layout.query_key_value();
+          std::int64_t sent = whole.send_offset[r], received = whole.receive_offset[r];
+          for (int which = 0; which < 3; ++which) {
+            const Exchange& part = *parts[which];
+            if (which == 0 && !mate) {
+              EXPECT_EQ(part.send_bytes[r], 0);
+              EXPECT_EQ(part.receive_bytes[r], 0);
+              continue;
+            }
+            // One after the other, without a gap, each where the layout says.
+            EXPECT_EQ(part.send_offset[r], sent);
+            EXPECT_EQ(part.receive_offset[r], received);
+            EXPECT_EQ(received, element_bytes * layout.received_offset(other, which));
+            EXPECT_EQ(sent,
+                      element_bytes * (layout.grid().head_part_of(other) * layout.send_stride() +
+                                       which * layout.own().count * layout.part_width()));
+            sent += part.send_bytes[r];
+            received += part.receive_bytes[r];
+          }
+          EXPECT_EQ(sent, whole.send_offset[r] + whole.send_bytes[r]);
+          EXPECT_EQ(received, whole.receive_offset[r] + whole.receive_bytes[r]);
+          EXPECT_EQ(layout.key().send_bytes[r] + layout.value().send_bytes[r],
+                    layout.key_value().send_bytes[r]);
+        }
+        for (const Exchange* const part : parts)
+          EXPECT_EQ(part->send_bytes[static_cast<std::size_t>(rank)], 0);
+        EXPECT_EQ(sum(layout.query().send_bytes) + sum(layout.key().send_bytes) +
+                      sum(layout.value().send_bytes),
+                  sum(layout.query_key_value().send_bytes));
+      }
+    }
+  }
+}
+
 TEST(ChunkLayout, SendsWhatUlyssesSendsWhereTheGroupDividesTheHeads) {
   // 4·(4680·D·2/P)·(P − 1)/P bytes per rank and layer in bf16.
   EXPECT_EQ(bytes_sent_per_layer(1, 0, 12, 128, 4680, 2), 0);

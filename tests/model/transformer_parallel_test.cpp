@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/kernels.hpp"
+#include "model/late_group.hpp"
 #include "model/transformer.hpp"
 #include "model/transformer_config.hpp"
 #include "model/transformer_runner.hpp"
@@ -102,6 +103,64 @@ TEST_P(ParallelTransformer, APassForTheCacheAloneLeavesTheSameKeysAndSendsNoQuer
     EXPECT_EQ(0, std::memcmp(k1.data(), k2.data(), k1.bytes()));
     EXPECT_EQ(0, std::memcmp(v1.data(), v2.data(), v1.bytes()));
   }
+}
+
+bool is_same(const Exchange& a, const Exchange& b) {
+  return a.send_bytes == b.send_bytes && a.send_offset == b.send_offset &&
+         a.receive_bytes == b.receive_bytes && a.receive_offset == b.receive_offset;
+}
+
+/// The slots of a cache's layer as far as a chunk has filled them, K before V.
+std::vector<float> keys_and_values(const Ops& ops, KvCache& cache, std::int64_t layer,
+                                   const std::vector<std::int64_t>& slots) {
+  Tensor k(ElementType::f32, slots), v(ElementType::f32, slots);
+  ops.kv_load(cache.layer(layer), 0, k.view(), v.view());
+  std::vector<float> both(k.f32(), k.f32() + k.size());
+  both.insert(both.end(), v.f32(), v.f32() + v.size());
+  return both;
+}
+
+TEST_P(ParallelTransformer, ExchangesBesideProjectionsFromFourRanksOnGiveTheSameBits) {
+  LateGroup late(*group_);
+  const RankGrid grid(group_->size(), group_->rank(), config_.heads);
+  const ChunkPlace place{0, frames, height / 2, width / 2};
+  ChunkPass pass(ops_, config_, place, grid, GetParam());
+  const auto own = static_cast<std::size_t>(pass.own_tokens() * config_.patch_inputs());
+  const auto x = golden_input(own, 0.25);
+  const ChunkLayout& layout = pass.layout();
+  const std::vector<std::int64_t> slots{place.tokens(), grid.local_heads(), config_.head_dim()};
+  const bool beside = group_->size() >= 4;
+  std::int64_t counted_bytes = 0, counted_messages = 0;
+  for (const bool whole : {true, false}) {  // or a pass for the cache alone
+    std::vector<float> expected(own), v(own);
+    KvCache expected_cache = transformer_.make_cache(place.tokens(), 0, grid);
+    KvCache cache = transformer_.make_cache(place.tokens(), 0, grid);
+    const std::int64_t bytes = group_->exchanged_bytes(), messages = group_->exchanged_messages();
+    transformer_.forward(pass, 0.0, text_, expected_cache, *group_, x.data(),
+                         whole ? expected.data() : nullptr);
+    counted_bytes += group_->exchanged_bytes() - bytes;
+    counted_messages += group_->exchanged_messages() - messages;
+    if (beside) {  // two messages more to each row mate, one to every other rank
+      const std::int64_t more = 2 * (grid.head_parts() - 1) + (grid.ranks() - grid.head_parts());
+      const std::int64_t less = whole ? 0 : grid.head_parts() - 1;  // a layer without queries
+      counted_messages += config_.layers * more - less;
+    }
+    transformer_.forward(pass, 0.0, text_, cache, late, x.data(), whole ? v.data() : nullptr);
+    EXPECT_FALSE(late.is_under_way());
+    EXPECT_EQ(0, std::memcmp(v.data(), expected.data(), own * sizeof(float)));
+    for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+      const auto theirs = keys_and_values(ops_, expected_cache, layer, slots);
+      const auto ours = keys_and_values(ops_, cache, layer, slots);
+      EXPECT_EQ(0, std::memcmp(ours.data(), theirs.data(), ours.size() * sizeof(float)));
+    }
+    const std::size_t parts = whole ? 3 : 2;
+    ASSERT_EQ(late.joined().size(), beside ? parts : 0);
+    const Exchange* const order[] = {&layout.value(), &layout.key(), &layout.query()};
+    for (std::size_t i = 0; i < late.joined().size(); ++i)
+      EXPECT_TRUE(is_same(late.joined()[i], *order[i])) << i;
+  }
+  EXPECT_EQ(late.exchanged_bytes(), counted_bytes);
+  EXPECT_EQ(late.exchanged_messages(), counted_messages);
 }
 
 INSTANTIATE_TEST_SUITE_P(BothPrecisions, ParallelTransformer,

@@ -3,7 +3,8 @@
 
 #include <cstddef>
 
-using cudaStream_t = void*;
+#include "support/nccl_on_host/cuda_runtime.h"
+
 using ncclComm_t = struct NcclOnHostComm*;
 enum ncclResult_t {
   ncclSuccess = 0,
