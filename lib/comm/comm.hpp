@@ -32,11 +32,12 @@ class Communicator {
   /// `memory()`. On a device the exchange takes its turn after the work that was asked of it
   /// before, and may still be under way on return.
   void exchange(const Exchange& plan, const void* send, void* receive);
-  /// Whether exchanges that are begun beside run beside the device's other work.
-  virtual bool overlaps() const { return false; }
+  /// Whether an exchange begun beside so much other work of the device (FLOP of one rank) is likely
+  /// to be over sooner than one that follows it. Ranks that ask the same get the same answer.
+  virtual bool overlaps(double /*flop*/) const { return false; }
   /// As `exchange`, but what is asked of the device afterwards need not wait for it. Until `join`
   /// the receive regions must be left alone and the send regions unchanged. Where nothing
-  /// `overlaps()` it is an exchange.
+  /// ever overlaps it is an exchange.
   void exchange_beside(const Exchange& plan, const void* send, void* receive);
   /// What is asked of the device from now on waits for all exchanges begun beside. An `exchange`
   /// joins before it takes its turn.

@@ -36,7 +36,7 @@ class NcclCommunicator final : public DeviceCommunicator {
     // In two steps: who cannot even begin must not let the others wait for it.
     agree_on([&] {
       const ncclUniqueId id = unique_id();  // collective, hence before what one rank may fail in
-      side_.emplace();
+      side_.emplace(main_stream());
       begin(id);
     });
     agree_on([&] { settle("joining the job group"); });
@@ -68,7 +68,9 @@ class NcclCommunicator final : public DeviceCommunicator {
     since_finish_ = since_join_ = 0;
   }
 
-  bool overlaps() const override { return true; }
+  bool overlaps(double flop) const override {
+    return size() >= least_ranks_to_overlap && flop >= least_flop_to_overlap;
+  }
   void join() override {
     if (std::exchange(since_join_, 0) > 0) side_->lead_main_stream();
   }
@@ -78,7 +80,7 @@ class NcclCommunicator final : public DeviceCommunicator {
     expects(comm_ != nullptr, "no exchange after one that failed");
     join();
     count_ahead();
-    hand_over(plan, send, receive, main_stream);
+    hand_over(plan, send, receive, main_stream());
   }
   void do_exchange_beside(const Exchange& plan, const void* send, void* receive) override {
     expects(comm_ != nullptr, "no exchange after one that failed");
@@ -90,6 +92,8 @@ class NcclCommunicator final : public DeviceCommunicator {
   }
 
  private:
+  cudaStream_t main_stream() const { return static_cast<cudaStream_t>(memory().stream()); }
+
   /// A device takes only so many kernels ahead. A host that waits there for a rank that is gone
   /// would look after nothing any more, so it waits here, now and then, where it does.
   void count_ahead() {
@@ -223,6 +227,11 @@ class NcclCommunicator final : public DeviceCommunicator {
     if (comm_ != nullptr) ncclCommAbort(std::exchange(comm_, nullptr));
   }
 
+  /// An exchange in parts has the latency of each of them, some 13 µs between GPUs of a node: a GPU
+  /// does about so much in that time. Among fewer ranks exchanges are too small a part of a layer.
+  /// Estimated, not measured.
+  static constexpr double least_flop_to_overlap = 8e9;
+  static constexpr int least_ranks_to_overlap = 4;
   static constexpr int most_ahead = 16;  // exchanges; two a layer, some twenty kernels each
 
   std::optional<SideStream> side_;  // outlives NCCL's communicator, which is used on it

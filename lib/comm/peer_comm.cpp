@@ -35,11 +35,6 @@ constexpr const char* sharing_advice =
     "other's memory; parallel.exchange: host does without";
 constexpr const char* copy_advice = "see the messages of the driver (dmesg)";
 
-void copy(void* to, const void* from, std::size_t bytes, const std::string& what) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, nullptr), ExitCode::device, what,
-        copy_advice);
-}
-
 class PeerCommunicator final : public DeviceCommunicator {
  public:
   PeerCommunicator(std::unique_ptr<Communicator> host, Memory& memory)
@@ -86,6 +81,11 @@ class PeerCommunicator final : public DeviceCommunicator {
   }
 
  private:
+  void copy(void* to, const void* from, std::size_t bytes, const std::string& what) {
+    auto* const stream = static_cast<cudaStream_t>(memory().stream());
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), ExitCode::device, what,
+          copy_advice);
+  }
   enum class State : std::int64_t { ready = 0, no_room = 1, failed = 2 };
   /// What a rank tells another in an exchange.
   struct Note {

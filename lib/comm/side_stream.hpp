@@ -10,14 +10,12 @@
 
 namespace causeway {
 
-/// The stream of kernels, copies and plain exchanges: the legacy default stream.
-constexpr cudaStream_t main_stream = nullptr;
-
-/// One more stream of the current device, and how it and the main stream wait for each other.
+/// One more stream of the current device, and how it and the main stream, that of kernels, copies
+/// and plain exchanges, wait for each other.
 class SideStream {
  public:
   /// Throws Error(device).
-  SideStream() {
+  explicit SideStream(cudaStream_t main) : main_(main) {
     // First among those whose kernels could start: an exchange wants few multiprocessors, but
     // would get them only when a product that fills the GPU has come to its end.
     int least = 0, greatest = 0;
@@ -33,9 +31,9 @@ class SideStream {
 
   cudaStream_t get() const { return stream_.get(); }
   /// What is asked of this stream from now on waits for all that the main stream was asked for.
-  void follow_main_stream() { let_wait(stream_.get(), main_stream, asked_.get()); }
+  void follow_main_stream() { let_wait(stream_.get(), main_, asked_.get()); }
   /// What is asked of the main stream from now on waits for all that this stream was asked for.
-  void lead_main_stream() { let_wait(main_stream, stream_.get(), done_.get()); }
+  void lead_main_stream() { let_wait(main_, stream_.get(), done_.get()); }
   /// Whether all that this stream was asked for is done; throws Error(device) if it failed.
   bool idle() const {
     const cudaError_t state = cudaStreamQuery(stream_.get());
@@ -69,6 +67,7 @@ class SideStream {
     check(cudaStreamWaitEvent(later, event, 0), "letting a stream wait");
   }
 
+  cudaStream_t main_;
   Stream stream_;
   Event asked_, done_;  // on the main stream, on this one
 };

@@ -9,12 +9,6 @@
 namespace causeway {
 namespace {
 
-/// From so many ranks on, a group whose exchanges overlap begins those of V and K beside the
-/// projections that follow. That hides up to the time of two projections and costs the latency of
-/// two more messages to each rank, so it pays where a projection takes longer than that latency; of
-/// fewer ranks, exchanges are too small a part of a layer. Estimated, not measured.
-constexpr int least_ranks_to_overlap = 4;
-
 /// A part of a flat buffer as [tokens, heads, head_dim].
 View head_view(Tensor& buffer, std::int64_t offset, std::int64_t tokens, std::int64_t heads,
                std::int64_t head_dim) {
@@ -136,7 +130,10 @@ void Transformer::project_and_exchange(ChunkPass& pass, const Block& block, Comm
   const void* const send = pass.send_.data();
   void* const receive = pass.receive_.data();
   const int first = with_query ? 0 : 1;
-  if (!group.overlaps() || group.size() < least_ranks_to_overlap) {
+  // Of one projection; a number that all ranks share, though one may have a token more.
+  const auto tokens = static_cast<double>(layout.tokens() / layout.grid().ranks());
+  const auto width = static_cast<double>(config_.width);
+  if (!group.overlaps(2.0 * tokens * width * width)) {
     for (int which = first; which < 3; ++which) project(pass, block, which);
     const Exchange& plan = with_query ? layout.query_key_value() : layout.key_value();
     timed(group, [&] { group.exchange(plan, send, receive); });

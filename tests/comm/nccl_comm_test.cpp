@@ -37,9 +37,14 @@ class NcclExchange : public ::testing::Test {
   }
 };
 
+TEST_F(NcclExchange, OverlapsFromFourRanksOnWithWorkThatTakesLongerThanALatency) {
+  const auto group = nccl_on_host(process(), host_memory());
+  EXPECT_EQ(group->overlaps(8e9), group->size() >= 4);
+  EXPECT_FALSE(group->overlaps(7.9e9));
+}
+
 TEST_F(NcclExchange, BesideIsUnderWayUntilItIsJoined) {
   const auto group = nccl_on_host(process(), host_memory());
-  EXPECT_TRUE(group->overlaps());
   KnownExchange first(*group, 0), second(*group, 1);
   first.exchange_beside();
   second.exchange_beside();

@@ -120,7 +120,7 @@ std::vector<float> keys_and_values(const Ops& ops, KvCache& cache, std::int64_t 
   return both;
 }
 
-TEST_P(ParallelTransformer, ExchangesBesideProjectionsFromFourRanksOnGiveTheSameBits) {
+TEST_P(ParallelTransformer, ExchangesBesideProjectionsGiveTheSameBits) {
   LateGroup late(*group_);
   const RankGrid grid(group_->size(), group_->rank(), config_.heads);
   const ChunkPlace place{0, frames, height / 2, width / 2};
@@ -147,6 +147,8 @@ TEST_P(ParallelTransformer, ExchangesBesideProjectionsFromFourRanksOnGiveTheSame
     }
     transformer_.forward(pass, 0.0, text_, cache, late, x.data(), whole ? v.data() : nullptr);
     EXPECT_FALSE(late.is_under_way());
+    EXPECT_EQ(late.flop_beside(), 2.0 * static_cast<double>(place.tokens() / group_->size()) *
+                                      static_cast<double>(config_.width * config_.width));
     EXPECT_EQ(0, std::memcmp(v.data(), expected.data(), own * sizeof(float)));
     for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
       const auto theirs = keys_and_values(ops_, expected_cache, layer, slots);
