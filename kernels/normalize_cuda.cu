@@ -1,7 +1,4 @@
-// LayerNorm, RMSNorm, the norm of the VAE, and the pass from q or k to its rotated, packed form.
-//
-// A warp has a row. Its sums run over a lane's columns in order, then over the lanes in a tree, so
-// that a row's bits depend on its own numbers and width alone.
+// RMSNorm, the norm of the VAE, and the pass from q or k to its rotated, packed form.
 #include "kernels/cuda_backend.hpp"
 #include "kernels/vector_cuda.hpp"
 
@@ -13,37 +10,6 @@ __device__ float sum_of_squares(const T* x, std::int64_t width, int lane) {
   return row_sum<whole>(x, width, lane,
                         [](float sum, float value) { return fmaf(value, value, sum); });
 }
-
-template <class Y, bool whole>
-struct LayerNormRow {
-  const float* x;
-  Y* y;
-  std::int64_t width, x_stride, y_stride;
-  const float *scale, *shift;
-  float extra, eps;  ///< extra: 1 where the scale is given as scale − 1
-  __device__ void operator()(std::int64_t row, int lane) const {
-    finish(row, lane, row_sum<whole>(x + row * x_stride, width, lane, [](float sum, float value) {
-             return sum + value;
-           }));
-  }
-  /// The rest, when the row's sum is known.
-  __device__ void finish(std::int64_t row, int lane, float sum) const {
-    const float* from = x + row * x_stride;
-    const float mean = sum / static_cast<float>(width);
-    const float squares = row_sum<whole>(from, width, lane, [mean](float so_far, float value) {
-      const float distance = value - mean;
-      return fmaf(distance, distance, so_far);
-    });
-    const float inverse = 1.0f / sqrtf(squares / static_cast<float>(width) + eps);
-    const float more = extra;
-    map_row<whole>(
-        from, y + row * y_stride, width, lane,
-        [=](float value, float factor, float added) {
-          return (value - mean) * inverse * (factor + more) + added;
-        },
-        scale, shift);
-  }
-};
 
 template <class Y, bool whole>
 struct RmsNormRow {
@@ -152,35 +118,7 @@ struct NormRopePackToken {
   }
 };
 
-/// Calls f(typed y, whether groups are whole) for rows x to y with these parameters per column.
-template <class F, class... Parameters>
-Status with_rows(const ConstView& x, const View& y, F f, const Parameters*... parameters) {
-  const bool whole =
-      in_whole_groups(x) && in_whole_groups(y) && (in_whole_groups(parameters) && ...);
-  return with_type(y.type, y.data, [&](auto* target) {
-    return with_groups(whole, [&](auto choice) { return f(target, choice); });
-  });
-}
-
 }  // namespace
-
-Status layer_norm(const LayerNormArgs& args, Stream stream) {
-  const ConstView& x = args.x;
-  if (!are_rows(x, args.y) || args.scale == nullptr || args.shift == nullptr) {
-    return Status::bad_shape;
-  }
-  if (x.type != ElementType::f32) return Status::unsupported_type;
-  return with_rows(
-      x, args.y,
-      [&](auto* y, auto whole) {
-        using Body = LayerNormRow<std::remove_cvref_t<decltype(*y)>, decltype(whole)::value>;
-        return for_each_row(
-            x.shape[0], stream,
-            Body{static_cast<const float*>(x.data), y, x.shape[1], x.stride[0], args.y.stride[0],
-                 args.scale, args.shift, args.one_plus_scale ? 1.0f : 0.0f, args.eps});
-      },
-      args.scale, args.shift);
-}
 
 Status rms_norm(const RmsNormArgs& args, Stream stream) {
   const ConstView& x = args.x;

@@ -1,7 +1,8 @@
 // Rows in groups of four neighbouring columns, each one load or store where the memory allows it.
 //
-// A lane has the same columns, and takes them in the same order, whether it does so or goes column
-// by column: bits never depend on addresses.
+// A warp has a row. Its sums run over a lane's columns in order, then over the lanes in a tree, so
+// that a row's bits depend on its own numbers and width alone. A lane has the same columns, and
+// takes them in the same order, where it goes column by column: addresses do not matter either.
 #pragma once
 
 #include <type_traits>
@@ -30,10 +31,14 @@ inline bool in_whole_groups(const float* parameters) {
   return reinterpret_cast<std::uintptr_t>(parameters) % (group_columns * sizeof(float)) == 0;
 }
 
-/// f(std::true_type) or f(std::false_type), to choose code by `whole`.
-template <class F>
-Status with_groups(bool whole, F f) {
-  return whole ? f(std::true_type{}) : f(std::false_type{});
+/// Calls f(typed y, whether groups are whole) for rows x to y with what else is read by column:
+/// more rows, or parameters.
+template <class F, class... Others>
+Status with_rows(const ConstView& x, const View& y, F f, const Others&... others) {
+  const bool whole = in_whole_groups(x) && in_whole_groups(y) && (in_whole_groups(others) && ...);
+  return with_type(y.type, y.data, [&](auto* target) {
+    return whole ? f(target, std::true_type{}) : f(target, std::false_type{});
+  });
 }
 
 __device__ inline Group read_vector(const float* from) {

@@ -109,13 +109,15 @@ class Transformer {
                            std::int64_t inputs) const;
   Tensor load_vector(const std::string& name) const;
 
+  /// The norm that a layer begins with, or, after the last one, that of the head.
+  LayerNorm norm_of_layer(std::int64_t layer, const ModulationTable& table) const;
   void project_query_key_value(ChunkPass& pass, const Block& block, bool with_query) const;
   void store_keys_and_values(ChunkPass& pass, std::int64_t layer, KvCache& cache) const;
   void attend(ChunkPass& pass, std::int64_t layer, KvCache& cache) const;
   void collect_outputs(ChunkPass& pass) const;
   void self_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                       KvCache& cache, Communicator& group, bool stop_after_cache);
-  void cross_attention(ChunkPass& pass, const Block& block, const KvStorage& context,
+  void cross_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                        const TextContext& text) const;
   void feed_forward(ChunkPass& pass, std::int64_t layer, const ModulationTable& table) const;
   void exchange(Communicator& group, const Exchange& plan, const Tensor& send, Tensor& receive);
