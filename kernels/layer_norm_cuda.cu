@@ -38,17 +38,15 @@ struct LayerNormRow {
 };
 
 /// A gated sum whose norm is taken while the row is at hand: 2 + 4 bytes read (update, sum) and
-/// 4 + 2 written per column in bf16, where two kernels move 2 + 4 + 4 and 4 + 2. A lane reads the
-/// columns of the update that it will write of y, which may be the same memory.
-template <class X, class Y, bool whole>
+/// 4 + 2 written per column in bf16, where two kernels move 2 + 4 + 4 and 4 + 2. The update lies in
+/// y, where a lane reads and writes the same columns.
+template <class Y, bool whole>
 struct GatedSumNormRow {
-  const X* update;
-  std::int64_t update_stride;
   const float *bias, *gate;
   float* sums;
   LayerNormRow<Y, whole> norm;  ///< of the sums
   __device__ void operator()(std::int64_t row, int lane) const {
-    const X* from = update + row * update_stride;
+    const Y* from = norm.y + row * norm.y_stride;
     float* to = sums + row * norm.x_stride;
     float row_total = 0.0f;
     each_group<whole>(norm.width, lane, [&](std::int64_t i, int count) {
@@ -98,23 +96,19 @@ Status layer_norm(const LayerNormArgs& args, Stream stream) {
       args.scale, args.shift);
 }
 
-Status add_gated_norm(ConstView update, const float* bias, const float* gate, View sum,
-                      const LayerNormArgs& norm, Stream stream) {
-  if (!is_sound(norm) || !are_rows(update, sum) || gate == nullptr) return Status::bad_shape;
-  return with_type(update.type, update.data, [&](auto* from) {
-    return with_rows(
-        sum, norm.y,
-        [&](auto* y, auto whole) {
-          constexpr bool as_vectors = decltype(whole)::value;
-          using Body = GatedSumNormRow<std::remove_cvref_t<decltype(*from)>,
-                                       std::remove_cvref_t<decltype(*y)>, as_vectors>;
-          return for_each_row(
-              sum.shape[0], stream,
-              Body{from, update.stride[0], bias, gate, static_cast<float*>(sum.data),
-                   layer_norm_row<as_vectors>(norm, y)});
-        },
-        update, bias, gate, norm.scale, norm.shift);
-  });
+Status add_gated_norm(const float* bias, const float* gate, View sum, const LayerNormArgs& norm,
+                      Stream stream) {
+  if (!is_sound(norm) || norm.x.data != sum.data || gate == nullptr) return Status::bad_shape;
+  return with_rows(
+      norm.x, norm.y,
+      [&](auto* y, auto whole) {
+        constexpr bool as_vectors = decltype(whole)::value;
+        using Body = GatedSumNormRow<std::remove_cvref_t<decltype(*y)>, as_vectors>;
+        return for_each_row(
+            sum.shape[0], stream,
+            Body{bias, gate, static_cast<float*>(sum.data), layer_norm_row<as_vectors>(norm, y)});
+      },
+      bias, gate, norm.scale, norm.shift);
 }
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE

@@ -65,7 +65,7 @@ Status linear_norm_by_library(const LinearArgs& args, const LayerNormArgs& norm,
       norm.y.stride[1] == 1 && is_sound(norm)) {
     const Status status = multiply(args, false, nullptr, norm.y, stream);
     if (status == Status::ok) {
-      return add_gated_norm(norm.y, args.bias, args.gate, args.y, norm, stream);
+      return add_gated_norm(args.bias, args.gate, args.y, norm, stream);
     }
     if (status != Status::unsupported_type) return status;
   }

@@ -31,11 +31,11 @@ inline bool in_whole_groups(const float* parameters) {
   return reinterpret_cast<std::uintptr_t>(parameters) % (group_columns * sizeof(float)) == 0;
 }
 
-/// Calls f(typed y, whether groups are whole) for rows x to y with what else is read by column:
-/// more rows, or parameters.
-template <class F, class... Others>
-Status with_rows(const ConstView& x, const View& y, F f, const Others&... others) {
-  const bool whole = in_whole_groups(x) && in_whole_groups(y) && (in_whole_groups(others) && ...);
+/// Calls f(typed y, whether groups are whole) for rows x to y with these parameters per column.
+template <class F, class... Parameters>
+Status with_rows(const ConstView& x, const View& y, F f, const Parameters*... parameters) {
+  const bool whole =
+      in_whole_groups(x) && in_whole_groups(y) && (in_whole_groups(parameters) && ...);
   return with_type(y.type, y.data, [&](auto* target) {
     return whole ? f(target, std::true_type{}) : f(target, std::false_type{});
   });

@@ -135,6 +135,29 @@ TEST_P(LinearNorm, HoldsForAllSizes) {
   }
 }
 
+TEST_P(LinearNorm, BitsDoNotDependOnTheAddressesOfParameters) {
+  const Layer layer{.rows = 3,
+                    .n = 136,
+                    .k = 16,
+                    .compute = ElementType::bf16,
+                    .accumulate = true,
+                    .with_gate = true};
+  WithNorm aligned{{backend(), layer}, ElementType::bf16, true, 0};
+  ASSERT_EQ(aligned.run(), Status::ok);
+  for (const int which : {0, 1, 2, 3}) {
+    WithNorm moved{{backend(), layer}, ElementType::bf16, true, 0};
+    auto sum = moved.linear.arguments(0, layer.rows);
+    auto norm = moved.norm_arguments();
+    const float** pointers[] = {&sum.bias, &sum.gate, &norm.scale, &norm.shift};
+    std::vector<float> odd(*pointers[which], *pointers[which] + layer.n);
+    odd.insert(odd.begin(), 0.0f);
+    *pointers[which] = odd.data() + 1;
+    ASSERT_EQ(backend().linear_norm(sum, norm, nullptr), Status::ok);
+    EXPECT_EQ(moved.linear.y, aligned.linear.y) << which;
+    EXPECT_EQ(moved.norm, aligned.norm) << which;
+  }
+}
+
 TEST_P(LinearNorm, NoRowsAreNoWork) {
   const Layer layer{.rows = 0, .n = 8, .k = 4, .accumulate = true, .with_gate = true};
   WithNorm made{{backend(), layer}, ElementType::f32, true, 0};
