@@ -24,9 +24,11 @@ void use_cudnn(Kernels& backend);
 #ifdef CAUSEWAY_DEVICE
 namespace CAUSEWAY_DEVICE {
 
-/// y += gate·(update + bias), row by row: what no epilogue of cuBLASLt does.
-/// update [rows, n] f32 or bf16, bias and gate [n] (bias may be null), y [rows, n] f32.
-Status add_gated(ConstView update, const float* bias, const float* gate, View y, Stream);
+/// sum += (update + bias)·gate, and the LayerNorm of that sum: what no epilogue of cuBLASLt does.
+/// The update lies in the norm's y, which becomes the norm; bias (or null) and gate [n]; sum [rows,
+/// n] f32 is the norm's x.
+Status add_gated_norm(const float* bias, const float* gate, View sum, const LayerNormArgs& norm,
+                      Stream);
 
 /// bias [keys] = 0, …, 0, last: what cuDNN's attention adds to its scores.
 Status fill_last_key_bias(float* bias, std::int64_t keys, float last, Stream);

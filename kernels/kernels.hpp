@@ -33,10 +33,7 @@ struct LinearArgs {
   Activation activation = Activation::none;
   bool accumulate = false;      ///< add into y, which must be f32
   const float* gate = nullptr;  ///< [n] or null (ones); only with `accumulate`
-  /// [rows, n] of type `compute` that may be written over, or null. With a gate, a backend whose
-  /// products end without one wants it; others let it be.
-  void* scratch = nullptr;
-  View y;  ///< [rows, n], f32 or bf16; last axis contiguous, row stride free
+  View y;                       ///< [rows, n], f32 or bf16; last axis contiguous, row stride free
 };
 
 /// The same product with a weight as it lies in a checkpoint: converted and packed panel by panel.
@@ -226,6 +223,10 @@ struct Kernels {
   /// Where a library has several algorithms, the first call for a shape tries them: it allocates
   /// and waits.
   Status (*linear)(const LinearArgs&, Stream);
+  /// y += (x·Wᵀ + bias)·gate, and the LayerNorm of that y, which is the norm's x. It may be one
+  /// pass that has the product in the norm's y meanwhile: this must share no memory with the linear
+  /// layer's x.
+  Status (*linear_norm)(const LinearArgs&, const LayerNormArgs&, Stream);
   std::size_t (*linear_stored_workspace)(std::int64_t k, ElementType compute);
   Status (*linear_stored)(const LinearStoredArgs&, Stream);
 

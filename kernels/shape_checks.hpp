@@ -47,6 +47,20 @@ inline bool are_rows(const ConstView& x, const ConstView& y) {
          (y.stride[1] == 1 || y.shape[1] == 1);
 }
 
+/// Whether `norm` is of the sum that `linear` adds to.
+inline bool is_linear_norm(const LinearArgs& linear, const LayerNormArgs& norm) {
+  const ConstView sum = linear.y;
+  return linear.accumulate && linear.activation == Activation::none && norm.x.data == sum.data &&
+         norm.x.type == sum.type && has_equal_extents(norm.x, sum) &&
+         norm.x.stride[0] == sum.stride[0] && norm.x.stride[1] == sum.stride[1] &&
+         (norm.y.data != linear.x.data || sum.shape[0] == 0);
+}
+
+inline bool is_sound(const LayerNormArgs& args) {
+  return are_rows(args.x, args.y) && args.x.type == ElementType::f32 && args.scale != nullptr &&
+         args.shift != nullptr;
+}
+
 inline bool is_sound(const NormRopePackArgs& args) {
   const ConstView& x = args.x;
   return args.heads > 0 && args.head_dim > 0 && args.head_groups > 0 &&

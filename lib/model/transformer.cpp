@@ -24,6 +24,11 @@ View head_columns(Tensor& rows, std::int64_t first, std::int64_t count, std::int
   return view;
 }
 
+/// LN(x)·(1 + scale) + shift
+LayerNorm modulated(const float* shift, const float* scale, float eps) {
+  return {.scale = scale, .shift = shift, .one_plus_scale = true, .eps = eps};
+}
+
 }  // namespace
 
 std::size_t TextContext::bytes() const {
@@ -88,18 +93,22 @@ void Transformer::forward(ChunkPass& pass, double timestep, const TextContext& t
                 pass.patches_.view());
   ops_->linear(pass.patches_.view(), patch_embedding_, pass.residual_.view());
 
+  // Whatever adds to the residual also takes the norm of the next part, which finds it there.
+  ops_->layer_norm(pass.residual_.view(), norm_of_layer(0, table), pass.normed_.view());
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     const bool stop = v == nullptr && layer == config_.layers - 1;
     self_attention(pass, layer, table, cache, group, stop);
     if (stop) return;
-    cross_attention(pass, blocks_[static_cast<std::size_t>(layer)],
-                    text.layers[static_cast<std::size_t>(layer)], text);
+    cross_attention(pass, layer, table, text);
     feed_forward(pass, layer, table);
   }
-  ops_->layer_norm(pass.residual_.view(), table.head_row(1), table.head_row(0), true, config_.eps,
-                   pass.normed_.view());
   ops_->linear(pass.normed_.view(), head_,
                view_of(v, ElementType::f32, {tokens, config_.patch_outputs()}));
+}
+
+LayerNorm Transformer::norm_of_layer(std::int64_t layer, const ModulationTable& table) const {
+  return layer < config_.layers ? modulated(table.row(layer, 0), table.row(layer, 1), config_.eps)
+                                : modulated(table.head_row(0), table.head_row(1), config_.eps);
 }
 
 void Transformer::project(ChunkPass& pass, const Block& block, int which) const {
@@ -202,8 +211,6 @@ void Transformer::collect_outputs(ChunkPass& pass) const {
 void Transformer::self_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                                  KvCache& cache, Communicator& group, bool stop_after_cache) {
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
-  ops_->layer_norm(pass.residual_.view(), table.row(layer, 1), table.row(layer, 0), true,
-                   config_.eps, pass.normed_.view());
   project_and_exchange(pass, block, group, !stop_after_cache);
   store_keys_and_values(pass, layer, cache);
   if (stop_after_cache) return;
@@ -212,14 +219,15 @@ void Transformer::self_attention(ChunkPass& pass, std::int64_t layer, const Modu
     group.exchange(pass.layout_.output(), pass.output_send_.data(), pass.output_receive_.data());
   });
   collect_outputs(pass);
-  ops_->linear(pass.attended_.view(), block.out, pass.residual_.view(),
-               {.accumulate = true, .gate = table.row(layer, 2), .scratch = pass.normed_.view()});
+  const LayerNorm before_cross_attention{
+      .scale = block.cross_scale.f32(), .shift = block.cross_shift.f32(), .eps = config_.eps};
+  ops_->linear_norm(pass.attended_.view(), block.out, table.row(layer, 2), pass.residual_.view(),
+                    before_cross_attention, pass.normed_.view());
 }
 
-void Transformer::cross_attention(ChunkPass& pass, const Block& block, const KvStorage& context,
+void Transformer::cross_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                                   const TextContext& text) const {
-  ops_->layer_norm(pass.residual_.view(), block.cross_scale.f32(), block.cross_shift.f32(), false,
-                   config_.eps, pass.normed_.view());
+  const Block& block = blocks_[static_cast<std::size_t>(layer)];
   ops_->linear(pass.normed_.view(), block.cross_query, pass.projected_.view());
   kernels::NormRopePackArgs args;
   args.x = pass.projected_.view();
@@ -231,21 +239,23 @@ void Transformer::cross_attention(ChunkPass& pass, const Block& block, const KvS
   args.y_type = compute_;
   ops_->norm_rope_pack(args);
   const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim()));
-  ops_->attention(
-      context, text.keys, head_columns(pass.normed_, 0, config_.heads, config_.head_dim()), scale,
-      text.last_key_bias, head_columns(pass.attended_, 0, config_.heads, config_.head_dim()));
-  ops_->linear(pass.attended_.view(), block.cross_out, pass.residual_.view(), {.accumulate = true});
+  ops_->attention(text.layers[static_cast<std::size_t>(layer)], text.keys,
+                  head_columns(pass.normed_, 0, config_.heads, config_.head_dim()), scale,
+                  text.last_key_bias,
+                  head_columns(pass.attended_, 0, config_.heads, config_.head_dim()));
+  const LayerNorm before_feed_forward =
+      modulated(table.row(layer, 3), table.row(layer, 4), config_.eps);
+  ops_->linear_norm(pass.attended_.view(), block.cross_out, nullptr, pass.residual_.view(),
+                    before_feed_forward, pass.normed_.view());
 }
 
 void Transformer::feed_forward(ChunkPass& pass, std::int64_t layer,
                                const ModulationTable& table) const {
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
-  ops_->layer_norm(pass.residual_.view(), table.row(layer, 4), table.row(layer, 3), true,
-                   config_.eps, pass.normed_.view());
   ops_->linear(pass.normed_.view(), block.ffn_in, pass.hidden_.view(),
                {.activation = Activation::gelu_tanh});
-  ops_->linear(pass.hidden_.view(), block.ffn_out, pass.residual_.view(),
-               {.accumulate = true, .gate = table.row(layer, 5), .scratch = pass.normed_.view()});
+  ops_->linear_norm(pass.hidden_.view(), block.ffn_out, table.row(layer, 5), pass.residual_.view(),
+                    norm_of_layer(layer + 1, table), pass.normed_.view());
 }
 
 template <class Work>

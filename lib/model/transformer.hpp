@@ -109,6 +109,8 @@ class Transformer {
                            std::int64_t inputs) const;
   Tensor load_vector(const std::string& name) const;
 
+  /// The norm that a layer begins with, or, after the last one, that of the head.
+  LayerNorm norm_of_layer(std::int64_t layer, const ModulationTable& table) const;
   /// `which` as in ChunkLayout: q (0), k (1) or v (2), into its part of the send buffer.
   void project(ChunkPass& pass, const Block& block, int which) const;
   void project_and_exchange(ChunkPass& pass, const Block& block, Communicator& group,
@@ -118,7 +120,7 @@ class Transformer {
   void collect_outputs(ChunkPass& pass) const;
   void self_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                       KvCache& cache, Communicator& group, bool stop_after_cache);
-  void cross_attention(ChunkPass& pass, const Block& block, const KvStorage& context,
+  void cross_attention(ChunkPass& pass, std::int64_t layer, const ModulationTable& table,
                        const TextContext& text) const;
   void feed_forward(ChunkPass& pass, std::int64_t layer, const ModulationTable& table) const;
   /// Does what `work` asks of a group of several ranks; its time is one of exchanges.

@@ -34,6 +34,12 @@ void check(Status status, const char* verb) {
   }
 }
 
+kernels::LayerNormArgs norm_args(ConstView x, const LayerNorm& norm, View y) {
+  expects(x.rank == 2 && same_shape(x, y) && x.type == ElementType::f32 && is_real(y.type),
+          "layer_norm: f32 rows in, rows of the same width out");
+  return {x, norm.scale, norm.shift, norm.one_plus_scale, norm.eps, y};
+}
+
 template <class AnyView>
 AnyView reshape(AnyView x, std::initializer_list<std::int64_t> shape) {
   expects(x.is_contiguous(), "only contiguous memory can be seen with another shape");
@@ -107,18 +113,14 @@ LinearWeight Ops::pack(ConstView weight, ConstView bias, ElementType compute) co
   return result;
 }
 
-void Ops::linear(ConstView x, const LinearWeight& weight, View y, const LinearEnd& end) const {
+kernels::LinearArgs Ops::linear_args(ConstView x, const LinearWeight& weight, View y,
+                                     const LinearEnd& end) const {
   expects(x.rank == 2 && y.rank == 2 && x.shape[0] == y.shape[0], "linear: as many rows out as in");
   expects(x.shape[1] == weight.k_ && y.shape[1] == weight.n_, "linear: widths match the weight");
   expects(x.type == weight.compute_ && is_real(y.type), "linear: element types match the weight");
   expects(last_axis_contiguous(x) && last_axis_contiguous(y), "linear: rows are contiguous");
   expects(!end.accumulate || y.type == ElementType::f32, "linear: sums are kept in f32");
   expects(end.accumulate || end.gate == nullptr, "linear: a gate needs accumulate");
-  if (end.scratch.data != nullptr) {
-    expects(end.scratch.type == x.type && same_shape(end.scratch, y) && end.scratch.is_contiguous(),
-            "linear: scratch has the shape of the result and the type of the input");
-    expects(end.scratch.data != x.data, "linear: scratch is not the input");
-  }
   kernels::LinearArgs args;
   args.x = x;
   args.weight = weight.packed_.data();
@@ -129,9 +131,20 @@ void Ops::linear(ConstView x, const LinearWeight& weight, View y, const LinearEn
   args.activation = end.activation;
   args.accumulate = end.accumulate;
   args.gate = end.gate;
-  args.scratch = end.scratch.data;
   args.y = y;
-  check(kernels_->linear(args, stream_), "linear");
+  return args;
+}
+
+void Ops::linear(ConstView x, const LinearWeight& weight, View y, const LinearEnd& end) const {
+  check(kernels_->linear(linear_args(x, weight, y, end), stream_), "linear");
+}
+
+void Ops::linear_norm(ConstView x, const LinearWeight& weight, const float* gate, View y,
+                      const LayerNorm& norm, View normed) const {
+  expects(x.data != normed.data || x.size() == 0,
+          "linear_norm: the norm is not written over the input");
+  const kernels::LinearArgs args = linear_args(x, weight, y, {.accumulate = true, .gate = gate});
+  check(kernels_->linear_norm(args, norm_args(y, norm, normed), stream_), "linear_norm");
 }
 
 void Ops::linear_stored(ConstView x, ConstView weight, const float* bias, View y,
@@ -225,11 +238,8 @@ void Ops::biased_attention(ConstView q, ConstView k, ConstView v, const float* r
   check(kernels_->biased_attention({q, k, v, relative_bias, y}, stream_), "biased_attention");
 }
 
-void Ops::layer_norm(ConstView x, const float* scale, const float* shift, bool one_plus_scale,
-                     float eps, View y) const {
-  expects(x.rank == 2 && same_shape(x, y) && x.type == ElementType::f32 && is_real(y.type),
-          "layer_norm: f32 rows in, rows of the same width out");
-  check(kernels_->layer_norm({x, scale, shift, one_plus_scale, eps, y}, stream_), "layer_norm");
+void Ops::layer_norm(ConstView x, const LayerNorm& norm, View y) const {
+  check(kernels_->layer_norm(norm_args(x, norm, y), stream_), "layer_norm");
 }
 
 void Ops::rms_norm(ConstView x, const float* weight, float eps, View y) const {

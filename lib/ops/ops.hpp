@@ -37,8 +37,14 @@ struct LinearEnd {
   Activation activation = Activation::none;
   bool accumulate = false;      ///< y += result·gate instead of y = result
   const float* gate = nullptr;  ///< [n] or null (ones); with accumulate
-  /// [rows, n] of the compute type, contiguous, that may be written over, or nothing.
-  View scratch{};
+};
+
+/// The parameters of a LayerNorm; see kernels::LayerNormArgs.
+struct LayerNorm {
+  const float* scale = nullptr;  ///< [width]
+  const float* shift = nullptr;  ///< [width]
+  bool one_plus_scale = false;
+  float eps = 1e-6f;
 };
 
 /// Keys and values of some heads, in the backend's own layout.
@@ -109,6 +115,10 @@ class Ops {
   LinearWeight pack(ConstView weight, ConstView bias, ElementType compute) const;
   /// x [rows, k] → y [rows, n].
   void linear(ConstView x, const LinearWeight& weight, View y, const LinearEnd& end = {}) const;
+  /// y += x·W'·gate (gate [n], or null for ones), and then the norm of y → normed [rows, n]. y is
+  /// f32; normed shares no memory with x.
+  void linear_norm(ConstView x, const LinearWeight& weight, const float* gate, View y,
+                   const LayerNorm& norm, View normed) const;
   /// As `linear` with a weight [n, k] as it lies in a checkpoint in the host's memory; bias is f32
   /// [n] or null.
   void linear_stored(ConstView x, ConstView weight, const float* bias, View y,
@@ -125,9 +135,8 @@ class Ops {
   void biased_attention(ConstView q, ConstView k, ConstView v, const float* relative_bias,
                         View y) const;
 
-  /// x [rows, width] f32 → y; scale and shift [width]. See kernels::LayerNormArgs.
-  void layer_norm(ConstView x, const float* scale, const float* shift, bool one_plus_scale,
-                  float eps, View y) const;
+  /// x [rows, width] f32 → y.
+  void layer_norm(ConstView x, const LayerNorm& norm, View y) const;
   void rms_norm(ConstView x, const float* weight, float eps, View y) const;
   void norm_rope_pack(const kernels::NormRopePackArgs& args) const;
   /// x [rows, channels] → y. See kernels::GammaNormArgs.
@@ -165,6 +174,10 @@ class Ops {
   void rgb8_to_frames(ConstView x, View y) const;
 
  private:
+  /// Checks what `linear` and `linear_norm` take alike.
+  kernels::LinearArgs linear_args(ConstView x, const LinearWeight& weight, View y,
+                                  const LinearEnd& end) const;
+
   const kernels::Kernels* kernels_;
   Memory* memory_;
   kernels::Stream stream_;

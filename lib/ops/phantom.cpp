@@ -33,6 +33,7 @@ Kernels silent(const Kernels& like) {
   Kernels table = like;
   silence(table.linear_pack);
   silence(table.linear);
+  silence(table.linear_norm);
   silence(table.linear_stored);
   silence(table.kv_clear);
   silence(table.kv_store);

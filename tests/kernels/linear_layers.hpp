@@ -54,7 +54,6 @@ struct Prepared {
   Numbers x = layer.x(), weight = layer.weight(), y = layer.before();
   std::vector<float> bias = layer.bias(), gate = layer.gate();
   std::vector<std::byte> packed;
-  Numbers scratch{layer.compute, index(layer.rows* layer.n)};
 
   Prepared(const kernels::Kernels& backend_, const Layer& layer_)
       : backend(backend_),
@@ -77,7 +76,6 @@ struct Prepared {
     args.activation = layer.activation;
     args.accumulate = layer.accumulate;
     args.gate = pointer_or_null(gate);
-    args.scratch = scratch.data();
     args.y = y.rows(end - begin, layer.n, layer.y_stride());
     args.y.data = y.data() + index(begin * layer.y_stride()) * bytes_of(layer.y_type);
     return args;

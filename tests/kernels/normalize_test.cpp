@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "support/compare.hpp"
@@ -21,6 +22,15 @@ constexpr float untouched = -77.0f;
 /// One element, sizes around every vector width, real widths and odd ones.
 const std::vector<std::int64_t> widths = {1,  2,  3,  5,  15,  16,  17,  31,
                                           63, 64, 65, 96, 100, 130, 384, 1537};
+
+/// Each with gaps after its rows that a vector fills, or not.
+std::vector<std::pair<std::int64_t, std::int64_t>> widths_and_gaps() {
+  std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
+  for (const std::int64_t width : widths) {
+    for (const std::int64_t gap : {3, 4}) pairs.emplace_back(width, gap);
+  }
+  return pairs;
+}
 
 std::vector<double> row_of(const Numbers& x, std::int64_t row, std::int64_t stride,
                            std::int64_t width) {
@@ -54,8 +64,8 @@ class Normalize : public OnBackend {};
 CAUSEWAY_ON_EVERY_BACKEND(Normalize);
 
 TEST_P(Normalize, LayerNormMatchesFloat64ForAllWidthsAndStrides) {
-  for (const std::int64_t width : widths) {
-    const std::int64_t rows = 3, x_stride = width + 3, y_stride = width + 5;
+  for (const auto& [width, gap] : widths_and_gaps()) {
+    const std::int64_t rows = 3, x_stride = width + gap, y_stride = width + 2 * gap;
     auto data = random_normal(static_cast<std::size_t>(rows * x_stride), 1);
     for (float& v : data) v = 3.0f * v + 10.0f;  // a mean far from zero
     const auto scale = random_normal(static_cast<std::size_t>(width), 2);
@@ -84,8 +94,8 @@ TEST_P(Normalize, LayerNormMatchesFloat64ForAllWidthsAndStrides) {
 }
 
 TEST_P(Normalize, RmsNormMatchesFloat64ForAllWidthsAndStrides) {
-  for (const std::int64_t width : widths) {
-    const std::int64_t rows = 3, x_stride = width + 1, y_stride = width + 2;
+  for (const auto& [width, gap] : widths_and_gaps()) {
+    const std::int64_t rows = 3, x_stride = width + gap, y_stride = width + 2 * gap;
     Numbers x(ElementType::f32, random_normal(static_cast<std::size_t>(rows * x_stride), 4, 5.0f));
     const auto weight = random_normal(static_cast<std::size_t>(width), 5);
     for (const ElementType y_type : types) {
@@ -103,8 +113,8 @@ TEST_P(Normalize, RmsNormMatchesFloat64ForAllWidthsAndStrides) {
 }
 
 TEST_P(Normalize, GammaNormMatchesFloat64WithAndWithoutSilu) {
-  for (const std::int64_t width : widths) {
-    const std::int64_t rows = 5, x_stride = width + 4, y_stride = width;
+  for (const auto& [width, gap] : widths_and_gaps()) {
+    const std::int64_t rows = 5, x_stride = width + gap, y_stride = width;
     const auto gamma = random_normal(static_cast<std::size_t>(width), 7, 2.0f);
     for (const ElementType x_type : types) {
       Numbers x(x_type, random_normal(static_cast<std::size_t>(rows * x_stride), 6, 30.0f));
@@ -147,14 +157,15 @@ TEST_P(Normalize, SiluHoldsAtItsEnds) {
 
 struct PackCase {
   std::int64_t tokens, heads, head_dim, groups;
+  std::int64_t gap = 7;  ///< after rows of x and groups of y
 };
 
 /// Checks one call of norm_rope_pack; `norm` and `rope` say which of its halves are on.
 void check_pack(const kernels::Kernels& backend, const PackCase& c, ElementType x_type,
                 ElementType y_type, bool norm, bool rope) {
-  const std::int64_t width = c.heads * c.head_dim, x_stride = width + 7;
+  const std::int64_t width = c.heads * c.head_dim, x_stride = width + c.gap;
   const std::int64_t group_heads = c.heads / c.groups;
-  const std::int64_t group_stride = c.tokens * group_heads * c.head_dim + 9;
+  const std::int64_t group_stride = c.tokens * group_heads * c.head_dim + c.gap;
   const auto weight = random_normal(static_cast<std::size_t>(width), 8);
   std::vector<float> turn;
   for (std::int64_t i = 0; i < c.tokens * c.head_dim / 2; ++i) {
@@ -197,8 +208,9 @@ void check_pack(const kernels::Kernels& backend, const PackCase& c, ElementType 
 }
 
 TEST_P(Normalize, NormRopePackMatchesFloat64AndPutsHeadsWhereTheyBelong) {
-  const PackCase cases[] = {{1, 1, 2, 1},    {3, 2, 6, 2},  {2, 6, 10, 3},  {5, 4, 64, 2},
-                            {2, 12, 128, 4}, {3, 3, 34, 1}, {1, 40, 128, 8}};
+  const PackCase cases[] = {{1, 1, 2, 1},     {3, 2, 6, 2},       {2, 6, 10, 3},   {5, 4, 64, 2},
+                            {2, 12, 128, 4},  {3, 3, 34, 1},      {1, 40, 128, 8}, {3, 4, 12, 2, 8},
+                            {5, 4, 64, 2, 8}, {2, 12, 128, 4, 4}, {2, 4, 6, 2, 8}};
   for (const auto& c : cases) {
     for (const ElementType x_type : types) {
       for (const ElementType y_type : types) {

@@ -30,6 +30,28 @@ TEST_F(OpsContract, LinearChecksWidthsTypesAndGate) {
   EXPECT_THROW(ops_.linear(x.view(), packed, y.view(), {.gate = gate}), Error);
 }
 
+TEST_F(OpsContract, ALinearLayerAndItsNormCheckBoth) {
+  const Tensor weight = Tensor::zeros(ElementType::bf16, {6, 6});
+  Tensor x = Tensor::zeros(ElementType::bf16, {3, 6}),
+         normed = Tensor::zeros(ElementType::bf16, {3, 6});
+  Tensor y = Tensor::zeros(ElementType::f32, {3, 6}),
+         narrow = Tensor::zeros(ElementType::f32, {3, 5});
+  const LinearWeight packed = ops_.pack(weight.view(), {}, ElementType::bf16);
+  const float ones[6] = {1, 1, 1, 1, 1, 1};
+  const LayerNorm norm{.scale = ones, .shift = ones};
+  const auto add = [&](Tensor& from, Tensor& to, Tensor& target) {
+    ops_.linear_norm(from.view(), packed, ones, to.view(), norm, target.view());
+  };
+  EXPECT_NO_THROW(add(x, y, normed));
+  Tensor none = Tensor::zeros(ElementType::bf16, {0, 6}),
+         sum = Tensor::zeros(ElementType::f32, {0, 6});
+  EXPECT_NO_THROW(add(none, sum, none)) << "a rank without tokens";
+  EXPECT_THROW(add(x, y, x), Error) << "the norm over the input";
+  EXPECT_THROW(add(x, normed, normed), Error) << "a sum in bf16";
+  EXPECT_THROW(add(x, narrow, normed), Error);
+  EXPECT_THROW(add(x, y, narrow), Error);
+}
+
 TEST_F(OpsContract, TheCacheChecksSlotsAndHeads) {
   KvStorage kv = ops_.make_kv({2, 8, 10, ElementType::f32});
   Tensor k = Tensor::zeros(ElementType::f32, {4, 2, 8}),

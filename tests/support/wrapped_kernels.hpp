@@ -26,6 +26,7 @@ struct WrappedKernels {
     Kernels table = Around::inner();
     table.linear_pack = Call<&Kernels::linear_pack>::call;
     table.linear = Call<&Kernels::linear>::call;
+    table.linear_norm = Call<&Kernels::linear_norm>::call;
     table.linear_stored = Call<&Kernels::linear_stored>::call;
     table.kv_clear = Call<&Kernels::kv_clear>::call;
     table.kv_store = Call<&Kernels::kv_store>::call;

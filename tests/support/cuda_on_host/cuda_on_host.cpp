@@ -45,7 +45,9 @@ struct Block {
 };
 Block the_block;
 
-double passed = 0;  ///< milliseconds, beside the true ones
+std::int64_t grids = 0;          ///< that have been run
+std::int64_t checked_bytes = 0;  ///< of vectors
+double passed = 0;               ///< milliseconds, beside the true ones
 
 /// Whether somebody has waited for the kernels since the last one was started.
 bool waited = true;
@@ -154,6 +156,7 @@ void run_block(dim3 shape) {
 
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread) {
   waited = false;
+  ++grids;
   the_block.body = &thread;
   gridDim = grid;
   blockDim = block;
@@ -167,6 +170,9 @@ void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread) {
   }
 }
 
+std::int64_t launches() { return grids; }
+std::int64_t vector_bytes() { return checked_bytes; }
+
 void pass_time(double milliseconds) { passed += milliseconds; }
 
 void block_barrier() { leave(State::at_block_barrier); }
@@ -177,6 +183,13 @@ std::uint32_t exchange_in_warp(std::uint32_t mine, unsigned source) {
   fibre.source = source;
   leave(State::at_warp_exchange);
   return fibre.taken;
+}
+
+void check_vector(const void* at, std::size_t bytes) {
+  checked_bytes += static_cast<std::int64_t>(bytes);
+  if (reinterpret_cast<std::uintptr_t>(at) % bytes == 0) return;
+  std::fprintf(stderr, "a vector of %zu bytes lies at %p\n", bytes, at);
+  std::abort();
 }
 
 }  // namespace cuda_on_host

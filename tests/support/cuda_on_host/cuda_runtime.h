@@ -32,6 +32,10 @@ namespace cuda_on_host {
 /// wait for each other for ever.
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread);
 
+/// How many grids have been run, and what their threads have read and written as vectors.
+std::int64_t launches();
+std::int64_t vector_bytes();
+
 /// The clock of events goes on by so much at once, as if a kernel had taken it.
 void pass_time(double milliseconds);
 
@@ -39,7 +43,43 @@ void block_barrier();
 /// Every lane of the warp gives four bytes and gets those of lane `source`.
 std::uint32_t exchange_in_warp(std::uint32_t mine, unsigned source);
 
+/// Ends the process where a vector lies at an address that its size does not divide, which a GPU
+/// does not read or write.
+void check_vector(const void* at, std::size_t bytes);
+
 }  // namespace cuda_on_host
+
+/// CUDA's vectors, which kernels see in memory of other types; no more of them than kernels use.
+struct alignas(16) [[gnu::may_alias]] float4 {
+  float x, y, z, w;
+  float4(float x_, float y_, float z_, float w_) : x(x_), y(y_), z(z_), w(w_) {}
+  float4(const float4& from) {
+    cuda_on_host::check_vector(&from, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+  }
+  float4& operator=(const float4& from) {
+    cuda_on_host::check_vector(this, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+    return *this;
+  }
+};
+struct alignas(8) [[gnu::may_alias]] uint2 {
+  unsigned x, y;
+  uint2(unsigned x_, unsigned y_) : x(x_), y(y_) {}
+  uint2(const uint2& from) {
+    cuda_on_host::check_vector(&from, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+  }
+  uint2& operator=(const uint2& from) {
+    cuda_on_host::check_vector(this, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+    return *this;
+  }
+};
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline void __stwb(float4* to, const float4& value) { *to = value; }
+inline void __stwb(uint2* to, const uint2& value) { *to = value; }
 
 inline void __syncthreads() { cuda_on_host::block_barrier(); }
 

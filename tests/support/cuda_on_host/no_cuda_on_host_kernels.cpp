@@ -4,5 +4,6 @@
 namespace causeway::testing {
 
 const kernels::Kernels* cuda_on_host_kernels() { return nullptr; }
+CudaOnHostWork cuda_on_host_work() { return {}; }
 
 }  // namespace causeway::testing
