@@ -375,6 +375,14 @@ void Ops::frames_to_rgb8(ConstView x, View y) const {
   check(kernels_->frames_to_rgb8(x, y, stream_), "frames_to_rgb8");
 }
 
+void Ops::frames_to_yuv420p(ConstView x, View y) const {
+  expects(x.rank == 4 && x.shape[3] == 3 && x.shape[1] % 2 == 0 && x.shape[2] % 2 == 0 &&
+              y.rank == 2 && y.shape[0] == x.shape[0] &&
+              2 * y.shape[1] == 3 * x.shape[1] * x.shape[2],
+          "frames_to_yuv420p: even heights and widths, three halves of a byte for each pixel");
+  check(kernels_->frames_to_yuv420p(x, y, stream_), "frames_to_yuv420p");
+}
+
 void Ops::rgb8_to_frames(ConstView x, View y) const {
   expects(same_shape(x, y), "rgb8_to_frames: equal shapes");
   check(kernels_->rgb8_to_frames(x, y, stream_), "rgb8_to_frames");
