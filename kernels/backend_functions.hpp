@@ -38,7 +38,6 @@ Status upsample_nearest_2x(ConstView x, View y, Stream);
 Status interleave_time(ConstView x, View y, Stream);
 Status to_channels_last(const ChannelArgs&, Stream);
 Status to_channels_first(const ChannelArgs&, Stream);
-Status frames_to_rgb8(ConstView x, View y, Stream);
 Status frames_to_yuv420p(ConstView x, View y, Stream);
 Status rgb8_to_frames(ConstView x, View y, Stream);
 
@@ -51,17 +50,17 @@ double measure_peak(ElementType compute);
 
 /// Every member of the table after its name and properties, of a backend that has nothing to choose
 /// from; convolutions stand in the backend's namespace or in the one around it.
-#define CAUSEWAY_ALL_KERNELS                                                                       \
-  .linear_packed_bytes = linear_packed_bytes, .linear_pack = linear_pack, .linear = linear,        \
-  .linear_stored_workspace = linear_stored_workspace, .linear_stored = linear_stored,              \
-  .kv_bytes = kv_bytes, .kv_clear = kv_clear, .kv_store = kv_store, .kv_load = kv_load,            \
-  .attention = attention, .biased_attention = biased_attention, .layer_norm = layer_norm,          \
-  .rms_norm = rms_norm, .norm_rope_pack = norm_rope_pack, .gamma_norm = gamma_norm, .add = add,    \
-  .multiply = multiply, .convert = convert, .noise = noise, .flow_to_x0 = flow_to_x0,              \
-  .renoise = renoise, .patchify = patchify, .unpatchify = unpatchify, .conv_create = conv_create,  \
-  .conv_destroy = conv_destroy, .conv_prepare = conv_prepare, .conv = conv,                        \
-  .conv_bytes = conv_bytes, .upsample_nearest_2x = upsample_nearest_2x,                            \
-  .interleave_time = interleave_time, .to_channels_last = to_channels_last,                        \
-  .to_channels_first = to_channels_first, .frames_to_rgb8 = frames_to_rgb8,                        \
-  .frames_to_yuv420p = frames_to_yuv420p, .rgb8_to_frames = rgb8_to_frames, .choices = no_choices, \
-  .use_choices = use_no_choices, .measure_peak = measure_peak
+#define CAUSEWAY_ALL_KERNELS                                                                      \
+  .linear_packed_bytes = linear_packed_bytes, .linear_pack = linear_pack, .linear = linear,       \
+  .linear_stored_workspace = linear_stored_workspace, .linear_stored = linear_stored,             \
+  .kv_bytes = kv_bytes, .kv_clear = kv_clear, .kv_store = kv_store, .kv_load = kv_load,           \
+  .attention = attention, .biased_attention = biased_attention, .layer_norm = layer_norm,         \
+  .rms_norm = rms_norm, .norm_rope_pack = norm_rope_pack, .gamma_norm = gamma_norm, .add = add,   \
+  .multiply = multiply, .convert = convert, .noise = noise, .flow_to_x0 = flow_to_x0,             \
+  .renoise = renoise, .patchify = patchify, .unpatchify = unpatchify, .conv_create = conv_create, \
+  .conv_destroy = conv_destroy, .conv_prepare = conv_prepare, .conv = conv,                       \
+  .conv_bytes = conv_bytes, .upsample_nearest_2x = upsample_nearest_2x,                           \
+  .interleave_time = interleave_time, .to_channels_last = to_channels_last,                       \
+  .to_channels_first = to_channels_first, .frames_to_yuv420p = frames_to_yuv420p,                 \
+  .rgb8_to_frames = rgb8_to_frames, .choices = no_choices, .use_choices = use_no_choices,         \
+  .measure_peak = measure_peak

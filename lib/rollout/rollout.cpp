@@ -334,11 +334,11 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, const Workspace& work
     video.sink->latents(span, chunk.view());
     if (settings_.decode) {
       model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-        Tensor rgb = model_->ops().tensor(
-            ElementType::u8, {frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3]});
-        model_->ops().frames_to_rgb8(frames, rgb.view());
-        rgb = std::move(rgb).moved_to(host_memory());
-        video.sink->frames(rgb.view());
+        Tensor planes = model_->ops().tensor(
+            ElementType::u8, {frames.shape[0], frames.shape[1] * frames.shape[2] / 2 * 3});
+        model_->ops().frames_to_yuv420p(frames, planes.view());
+        planes = std::move(planes).moved_to(host_memory());
+        video.sink->frames(planes.view());
       });
     }
     video.report.decode += seconds_since(start);

@@ -22,9 +22,10 @@ struct Extent {
   std::int64_t t, h, w;
   std::size_t frame() const { return static_cast<std::size_t>(h * w); }  ///< pixels
 };
-// One sample of chroma; no whole vector; rows that end just before, at and after a tile of the CPU.
-const Extent extents[] = {{1, 2, 2},   {2, 2, 6},   {1, 6, 2},   {3, 4, 34},
-                          {1, 2, 254}, {1, 2, 256}, {2, 2, 258}, {1, 4, 518}};
+// One sample of chroma; no whole vector; rows that end just before, at and after a tile of the CPU;
+// enough for several threads.
+const Extent extents[] = {{1, 2, 2},   {2, 2, 6},   {1, 6, 2},    {3, 4, 34},
+                          {1, 2, 254}, {1, 2, 256}, {2, 12, 258}, {1, 4, 518}};
 
 /// Every byte's boundaries, what lies outside, and what is no number; then normal numbers.
 std::vector<float> channels(const Extent& e, std::uint32_t seed) {
