@@ -39,7 +39,7 @@ Status upsample_nearest_2x(ConstView x, View y, Stream);
 Status interleave_time(ConstView x, View y, Stream);
 Status to_channels_last(const ChannelArgs&, Stream);
 Status to_channels_first(const ChannelArgs&, Stream);
-Status frames_to_rgb8(ConstView x, View y, Stream);
+Status frames_to_yuv420p(ConstView x, View y, Stream);
 Status rgb8_to_frames(ConstView x, View y, Stream);
 
 double measure_peak(ElementType compute);
@@ -72,6 +72,6 @@ inline Status linear_norm(const LinearArgs& args, const LayerNormArgs& norm, Str
   .conv_destroy = conv_destroy, .conv_prepare = conv_prepare, .conv = conv,                     \
   .conv_bytes = conv_bytes, .upsample_nearest_2x = upsample_nearest_2x,                         \
   .interleave_time = interleave_time, .to_channels_last = to_channels_last,                     \
-  .to_channels_first = to_channels_first, .frames_to_rgb8 = frames_to_rgb8,                     \
+  .to_channels_first = to_channels_first, .frames_to_yuv420p = frames_to_yuv420p,               \
   .rgb8_to_frames = rgb8_to_frames, .choices = no_choices, .use_choices = use_no_choices,       \
   .measure_peak = measure_peak

@@ -273,9 +273,10 @@ struct Kernels {
   Status (*interleave_time)(ConstView x /* [t, h, w, 2c] */, View y /* [2t, h, w, c] */, Stream);
   Status (*to_channels_last)(const ChannelArgs&, Stream);   ///< x f32 [c,t,h,w] → y [t,h,w,c]
   Status (*to_channels_first)(const ChannelArgs&, Stream);  ///< x [t,h,w,c] → y f32 [c,t,h,w]
-  /// trunc(255·clamp(clamp(x, −1, 1)·0.5 + 0.5, 0, 1)): x [t, h, w, 3] f32|bf16 → y u8 [t, h, w,
-  /// 3].
-  Status (*frames_to_rgb8)(ConstView x, View y, Stream);
+  /// x [t, h, w, 3] f32|bf16, h and w even → y u8 [t, h·w·3/2]: of every frame the planes Y [h, w],
+  /// U and V [h/2, w/2]. BT.709, limited range, chroma sited left; yuv420p.hpp has the formula. The
+  /// bytes are the same on every backend.
+  Status (*frames_to_yuv420p)(ConstView x, View y, Stream);
   /// x/127.5 − 1: x u8 [t, h, w, 3] → y f32|bf16 [t, h, w, 3].
   Status (*rgb8_to_frames)(ConstView x, View y, Stream);
 

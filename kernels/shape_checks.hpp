@@ -40,6 +40,13 @@ inline bool are_frames(const ConstView& x, const ConstView& y) {
          has_shape(y, x.shape[0], x.shape[1], x.shape[2], 3);
 }
 
+/// Whether x is [t, h, w, 3], h and w even, and y is [t, h·w·3/2], both contiguous.
+inline bool are_frames_and_planes(const ConstView& x, const ConstView& y) {
+  return x.rank == 4 && x.shape[3] == 3 && x.shape[1] % 2 == 0 && x.shape[2] % 2 == 0 &&
+         x.is_contiguous() && y.rank == 2 && y.shape[0] == x.shape[0] &&
+         y.shape[1] == x.shape[1] * x.shape[2] / 2 * 3 && y.is_contiguous();
+}
+
 /// Whether x and y are [rows, width] with contiguous rows.
 inline bool are_rows(const ConstView& x, const ConstView& y) {
   return x.rank == 2 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[1] == y.shape[1] &&

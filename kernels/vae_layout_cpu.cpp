@@ -39,23 +39,6 @@ void channels_to_first(const X* x, float* y, const ConstView& x_view, F f) {
   }
 }
 
-/// Clamp by comparisons that a NaN passes unchanged; the NaN becomes 0 at the end.
-std::uint8_t rgb8_of(float value) {
-  float v = value < -1.0f ? -1.0f : value;
-  v = v > 1.0f ? 1.0f : v;
-  v = v * 0.5f + 0.5f;
-  v = v < 0.0f ? 0.0f : v;
-  v = v > 1.0f ? 1.0f : v;
-  v = v == v ? v * 255.0f : 0.0f;
-  return static_cast<std::uint8_t>(static_cast<std::int32_t>(v));
-}
-
-template <class X>
-void rgb8_of_all(const X* x, std::uint8_t* y, std::int64_t size) {
-#pragma omp parallel for schedule(static) if (size > parallel_grain)
-  for (std::int64_t i = 0; i < size; ++i) y[i] = rgb8_of(read_element(x + i));
-}
-
 template <class Y>
 void frames_of_all(const std::uint8_t* x, Y* y, std::int64_t size) {
 #pragma omp parallel for schedule(static) if (size > parallel_grain)
@@ -141,18 +124,6 @@ Status to_channels_first(const ChannelArgs& args, Stream) {
       });
     }
   });
-}
-
-Status frames_to_rgb8(ConstView x, View y, Stream) {
-  if (!are_frames(x, y)) return Status::bad_shape;
-  if (!is_f32_or_bf16(x.type) || y.type != ElementType::u8) return Status::unsupported_type;
-  auto* target = static_cast<std::uint8_t*>(y.data);
-  if (x.type == ElementType::f32) {
-    rgb8_of_all(static_cast<const float*>(x.data), target, x.size());
-  } else {
-    rgb8_of_all(static_cast<const bfloat16*>(x.data), target, x.size());
-  }
-  return Status::ok;
 }
 
 Status rgb8_to_frames(ConstView x, View y, Stream) {

@@ -63,23 +63,6 @@ struct ChannelsFirstElement {
   }
 };
 
-template <class X>
-struct Rgb8Element {
-  const X* x;
-  std::uint8_t* y;
-  __device__ void operator()(std::int64_t i) const {
-    const float value = read_element(x + i);
-    // Comparisons that a NaN passes unchanged; the NaN becomes 0 at the end.
-    float v = value < -1.0f ? -1.0f : value;
-    v = v > 1.0f ? 1.0f : v;
-    v = v * 0.5f + 0.5f;
-    v = v < 0.0f ? 0.0f : v;
-    v = v > 1.0f ? 1.0f : v;
-    v = v == v ? v * 255.0f : 0.0f;
-    y[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(v));
-  }
-};
-
 template <class Y>
 struct FrameElement {
   const std::uint8_t* x;
@@ -144,15 +127,6 @@ Status to_channels_first(const ChannelArgs& args, Stream stream) {
         x.size(), stream,
         Body{source, static_cast<float*>(args.y.data), x.shape[0] * x.shape[1] * x.shape[2],
              x.shape[3], args.scale, args.shift});
-  });
-}
-
-Status frames_to_rgb8(ConstView x, View y, Stream stream) {
-  if (!are_frames(x, y)) return Status::bad_shape;
-  if (y.type != ElementType::u8) return Status::unsupported_type;
-  return with_type(x.type, x.data, [&](auto* source) {
-    using Body = Rgb8Element<std::remove_cvref_t<decltype(*source)>>;
-    return for_each_element(x.size(), stream, Body{source, static_cast<std::uint8_t*>(y.data)});
   });
 }
 

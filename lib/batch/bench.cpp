@@ -27,7 +27,7 @@ using Json = nlohmann::ordered_json;
 class Counter final : public VideoSink {
  public:
   void latents(const ChunkSpan&, ConstView) override {}
-  void frames(ConstView rgb) override { count += rgb.shape[0]; }
+  void frames(ConstView yuv420p) override { count += yuv420p.shape[0]; }
   std::int64_t count = 0;
 };
 

@@ -88,14 +88,13 @@ void SampleWriter::latents(const ChunkSpan& span, ConstView chunk) {
   }
 }
 
-void SampleWriter::frames(ConstView rgb) {
+void SampleWriter::frames(ConstView yuv420p) {
   const Timer timer(seconds_);
-  const std::int64_t frame_bytes = rgb.shape[1] * rgb.shape[2] * rgb.shape[3];
-  for (std::int64_t i = 0; i < rgb.shape[0] && video_; ++i) {
-    video_->write(static_cast<const std::uint8_t*>(rgb.data) + i * frame_bytes);
+  for (std::int64_t i = 0; i < yuv420p.shape[0] && video_; ++i) {
+    video_->write(static_cast<const std::uint8_t*>(yuv420p.data) + i * yuv420p.shape[1]);
   }
-  frame_count_ += rgb.shape[0];
-  on_frames_(rgb.shape[0]);
+  frame_count_ += yuv420p.shape[0];
+  on_frames_(yuv420p.shape[0]);
 }
 
 Attributes SampleWriter::attributes(const std::string& timings) const {

@@ -30,7 +30,7 @@ class SampleWriter final : public VideoSink {
                std::function<void(std::int64_t)> on_frames);
 
   void latents(const ChunkSpan& span, ConstView chunk) override;
-  void frames(ConstView rgb) override;
+  void frames(ConstView yuv420p) override;
   /// Writes the latents (durable), then completes the MP4. `timings` is JSON. Throws Error(output).
   void publish(const std::string& timings);
 

@@ -380,9 +380,12 @@ void Ops::to_channels_first(ConstView x, const float* scale, const float* shift,
   check(kernels_->to_channels_first({x, scale, shift, y}, stream_), "to_channels_first");
 }
 
-void Ops::frames_to_rgb8(ConstView x, View y) const {
-  expects(same_shape(x, y), "frames_to_rgb8: equal shapes");
-  check(kernels_->frames_to_rgb8(x, y, stream_), "frames_to_rgb8");
+void Ops::frames_to_yuv420p(ConstView x, View y) const {
+  expects(x.rank == 4 && x.shape[3] == 3 && x.shape[1] % 2 == 0 && x.shape[2] % 2 == 0 &&
+              y.rank == 2 && y.shape[0] == x.shape[0] &&
+              2 * y.shape[1] == 3 * x.shape[1] * x.shape[2],
+          "frames_to_yuv420p: even heights and widths, three halves of a byte for each pixel");
+  check(kernels_->frames_to_yuv420p(x, y, stream_), "frames_to_yuv420p");
 }
 
 void Ops::rgb8_to_frames(ConstView x, View y) const {

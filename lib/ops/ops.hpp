@@ -170,7 +170,8 @@ class Ops {
   void interleave_time(ConstView x, View y) const;
   void to_channels_last(ConstView x, const float* scale, const float* shift, View y) const;
   void to_channels_first(ConstView x, const float* scale, const float* shift, View y) const;
-  void frames_to_rgb8(ConstView x, View y) const;
+  /// x [t, h, w, 3] → y [t, h·w·3/2], h and w even.
+  void frames_to_yuv420p(ConstView x, View y) const;
   void rgb8_to_frames(ConstView x, View y) const;
 
  private:

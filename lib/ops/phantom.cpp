@@ -58,7 +58,7 @@ Kernels silent(const Kernels& like) {
   silence(table.interleave_time);
   silence(table.to_channels_last);
   silence(table.to_channels_first);
-  silence(table.frames_to_rgb8);
+  silence(table.frames_to_yuv420p);
   silence(table.rgb8_to_frames);
   table.conv_create = [](const ConvSpec& spec, ConstView weight, ConstView bias) {
     const auto weights = static_cast<std::size_t>(weight.size()) * bytes_of(spec.compute);

@@ -7,7 +7,7 @@ namespace {
 using libav::Blame;
 using libav::Scaler;
 
-// Bit-exact and accurate: the same on every CPU. Full chroma both ways: filtered, not dropped.
+// Bit-exact and accurate: the same on every CPU. Full chroma: filtered, not dropped.
 constexpr int flags =
     SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
 
@@ -19,8 +19,7 @@ struct Side {
 
 constexpr int not_subsampled = -513;
 
-Scaler make(int width, int height, const Side& from, const Side& to, int matrix,
-            const Blame& blame) {
+Scaler to_rgb(int width, int height, const Side& from, int matrix, const Blame& blame) {
   Scaler scaler = libav::made(Scaler(sws_alloc_context()), "a colour converter");
   const auto set = [&](const char* option, int value) {
     libav::check(av_opt_set_int(scaler.get(), option, value, 0), option, blame);
@@ -31,20 +30,20 @@ Scaler make(int width, int height, const Side& from, const Side& to, int matrix,
   set("dstw", width);
   set("dsth", height);
   set("src_format", from.format);
-  set("dst_format", to.format);
+  set("dst_format", AV_PIX_FMT_RGB24);
   set("src_range", from.full_range);
-  set("dst_range", to.full_range);
+  set("dst_range", 1);
   set("src_h_chr_pos", from.chroma_x);
   set("src_v_chr_pos", from.chroma_y);
-  set("dst_h_chr_pos", to.chroma_x);
-  set("dst_v_chr_pos", to.chroma_y);
+  set("dst_h_chr_pos", not_subsampled);
+  set("dst_v_chr_pos", not_subsampled);
   const int* coefficients = sws_getCoefficients(matrix);
   const int unity = 1 << 16;
   libav::check(sws_init_context(scaler.get(), nullptr, nullptr), "preparing the colour conversion",
                blame);
   // The result is not checked: -1 says that a gray picture has no matrix to set.
-  sws_setColorspaceDetails(scaler.get(), coefficients, from.full_range, coefficients, to.full_range,
-                           0, unity, unity);
+  sws_setColorspaceDetails(scaler.get(), coefficients, from.full_range, coefficients, 1, 0, unity,
+                           unity);
   return scaler;
 }
 
@@ -85,12 +84,6 @@ int matrix_of(AVColorSpace space) {
 
 }  // namespace
 
-Scaler rgb_to_yuv420p(int width, int height) {
-  const Blame blame{ExitCode::output, "cannot convert frames to yuv420p", "report this"};
-  return make(width, height, {AV_PIX_FMT_RGB24, true, not_subsampled, not_subsampled},
-              {AV_PIX_FMT_YUV420P, false, 0, 128}, SWS_CS_ITU709, blame);
-}
-
 Scaler picture_to_rgb(const AVFrame& picture, const Blame& blame) {
   const auto named = static_cast<AVPixelFormat>(picture.format);
   const AVPixelFormat format = without_range(named);
@@ -109,9 +102,7 @@ Scaler picture_to_rgb(const AVFrame& picture, const Blame& blame) {
   const bool subsampled_y = !is_rgb && description->log2_chroma_h > 0;
   const Side from{format, full, subsampled_x ? (centred ? 128 : 0) : not_subsampled,
                   subsampled_y ? (top ? 0 : 128) : not_subsampled};
-  return make(picture.width, picture.height, from,
-              {AV_PIX_FMT_RGB24, true, not_subsampled, not_subsampled},
-              matrix_of(picture.colorspace), blame);
+  return to_rgb(picture.width, picture.height, from, matrix_of(picture.colorspace), blame);
 }
 
 libav::Frame allocate_picture(AVPixelFormat format, int width, int height) {

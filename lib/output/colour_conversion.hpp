@@ -1,13 +1,10 @@
-// Conversions between RGB and YUV by libswscale that come out alike on every CPU.
+// Conversions of pictures to RGB by libswscale that come out alike on every CPU.
 // For the sources of lib/output only, like libav_handles.hpp.
 #pragma once
 
 #include "output/libav_handles.hpp"
 
 namespace causeway::colour_conversion {
-
-/// RGB24 to yuv420p, BT.709, limited range, chroma sited left; width and height in pixels.
-libav::Scaler rgb_to_yuv420p(int width, int height);
 
 /// Any picture of libav's to RGB24 of the same size. Its own tags decide about matrix, range and
 /// chroma site; where there is no tag: BT.709, limited range, left. Throws by `blame`.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <optional>
 
 #include "output/atomic_file.hpp"
@@ -151,8 +150,7 @@ struct VideoWriter::Encoder {
   Muxer muxer;
   EncoderHandle codec;
   AVStream* stream = nullptr;  // owned by the muxer
-  libav::Scaler converter;
-  libav::Frame rgb, yuv;
+  libav::Frame picture;
   libav::Packet packet;
   std::int64_t frames = 0;
   bool finished = false;
@@ -173,14 +171,13 @@ VideoWriter::Encoder::Encoder(const VideoSettings& settings, const VideoCodec& k
         blame);
   muxer.reset(allocated);
   codec = open_codec(settings, known, (muxer->oformat->flags & AVFMT_GLOBALHEADER) != 0);
-  converter = colour_conversion::rgb_to_yuv420p(settings.width, settings.height);
-  rgb = colour_conversion::allocate_picture(AV_PIX_FMT_RGB24, settings.width, settings.height);
-  yuv = colour_conversion::allocate_picture(AV_PIX_FMT_YUV420P, settings.width, settings.height);
-  yuv->color_primaries = codec->color_primaries;
-  yuv->color_trc = codec->color_trc;
-  yuv->colorspace = codec->colorspace;
-  yuv->color_range = codec->color_range;
-  yuv->chroma_location = codec->chroma_sample_location;
+  picture =
+      colour_conversion::allocate_picture(AV_PIX_FMT_YUV420P, settings.width, settings.height);
+  picture->color_primaries = codec->color_primaries;
+  picture->color_trc = codec->color_trc;
+  picture->colorspace = codec->colorspace;
+  picture->color_range = codec->color_range;
+  picture->chroma_location = codec->chroma_sample_location;
   packet = libav::made(libav::Packet(av_packet_alloc()), "a packet");
   open_muxer(settings);
 }
@@ -262,23 +259,23 @@ VideoWriter::~VideoWriter() {
   encoder_.reset();
 }
 
-void VideoWriter::write(const std::uint8_t* pixels) {
+void VideoWriter::write(const std::uint8_t* yuv420p) {
   expects(encoder_ != nullptr && !encoder_->finished,
           "frames are written before the video is finished");
   const libav::LogCapture log;
   Encoder& video = *encoder_;
-  // Copied into rows that libswscale may over-read and that are aligned alike on every call.
-  const auto row_bytes = static_cast<std::size_t>(video.rgb->width) * 3;
-  for (int row = 0; row < video.rgb->height; ++row) {
-    std::memcpy(video.rgb->data[0] + std::ptrdiff_t{row} * video.rgb->linesize[0],
-                pixels + static_cast<std::size_t>(row) * row_bytes, row_bytes);
+  AVFrame& picture = *video.picture;
+  // The encoder may still look at the last one.
+  check(av_frame_make_writable(&picture), "preparing a frame", video.blame);
+  const std::uint8_t* plane = yuv420p;
+  for (const int part : {0, 1, 2}) {
+    const int width = part == 0 ? picture.width : picture.width / 2;
+    const int height = part == 0 ? picture.height : picture.height / 2;
+    av_image_copy_plane(picture.data[part], picture.linesize[part], plane, width, width, height);
+    plane += std::ptrdiff_t{width} * height;
   }
-  check(av_frame_make_writable(video.yuv.get()), "preparing a frame", video.blame);
-  check(sws_scale(video.converter.get(), video.rgb->data, video.rgb->linesize, 0, video.rgb->height,
-                  video.yuv->data, video.yuv->linesize),
-        "converting a frame", video.blame);
-  video.yuv->pts = video.frames;
-  video.encode(video.yuv.get());
+  picture.pts = video.frames;
+  video.encode(&picture);
   ++video.frames;
 }
 

@@ -42,8 +42,9 @@ class VideoWriter {
   VideoWriter& operator=(VideoWriter&&) noexcept;
   ~VideoWriter();
 
-  /// Appends a frame: RGB, [height, width, 3], contiguous. Throws `Error(output)`.
-  void write(const std::uint8_t* rgb);
+  /// Appends a frame: its planes one after another, Y [height, width], U and V [height/2, width/2].
+  /// Throws `Error(output)`.
+  void write(const std::uint8_t* yuv420p);
   /// Completes the file and waits until it is on disk, under its temporary name. At least one frame
   /// must have been written. Throws `Error(output)`.
   void finish();

@@ -12,8 +12,9 @@ FrameStage::FrameStage(Model& model, VideoSink& sink, Clock::time_point start)
 void FrameStage::begin(std::int64_t latent_height, std::int64_t latent_width) {
   const VaeConfig& vae = model_->vae_config();
   model_->vae_decoder().begin(latent_height, latent_width);
-  rgb_ = ops_->tensor(ElementType::u8, {vae.temporal_stride(), latent_height * vae.spatial_stride(),
-                                        latent_width * vae.spatial_stride(), 3});
+  const std::int64_t pixels =
+      latent_height * latent_width * vae.spatial_stride() * vae.spatial_stride();
+  planes_ = ops_->tensor(ElementType::u8, {vae.temporal_stride(), pixels / 2 * 3});
 }
 
 void FrameStage::push(Tensor chunk) {
@@ -40,9 +41,9 @@ void FrameStage::decode(const Tensor& chunk) {
   auto since = Clock::now();
   double seconds = 0;
   model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-    const View rgb = rgb_.rows(0, frames.shape[0]);
-    ops_->frames_to_rgb8(frames, rgb);
-    Tensor finished = ops_->downloaded(rgb);
+    const View planes = planes_.rows(0, frames.shape[0]);
+    ops_->frames_to_yuv420p(frames, planes);
+    Tensor finished = ops_->downloaded(planes);
     seconds += seconds_since(since);
     hand_out(std::move(finished));
     since = Clock::now();

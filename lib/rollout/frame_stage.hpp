@@ -48,7 +48,7 @@ class FrameStage {
   const Ops* ops_;
   VideoSink* sink_;
   Clock::time_point start_;
-  Tensor rgb_;  // [frames, height, width, 3] u8, on the device: the frames of one latent
+  Tensor planes_;  // [frames, height·width·3/2] u8, on the device: the frames of one latent
   std::vector<double> seconds_;
   double first_frame_ = 0;
   Beside handing_;  // outlives what gives it work

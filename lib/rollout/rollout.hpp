@@ -59,8 +59,9 @@ class VideoSink {
   virtual ~VideoSink() = default;
   /// A final chunk [channels, frames, h, w] f32, normalised latents.
   virtual void latents(const ChunkSpan& span, ConstView chunk) = 0;
-  /// Its next decoded frames [n, height, width, 3] u8.
-  virtual void frames(ConstView rgb) = 0;
+  /// Its next decoded frames, [n, height·width·3/2] u8 in the host's memory: the planes of yuv420p
+  /// as `Kernels::frames_to_yuv420p` says.
+  virtual void frames(ConstView yuv420p) = 0;
 };
 
 /// Where the time of one generated chunk went, seconds on this rank.

@@ -133,15 +133,15 @@ class VaeClip {
   bool is_beside() const { return memory_ != nullptr; }
   void begin() {
     decoder_.begin(size_.latent_height, size_.latent_width);
-    pixels_ = ops_.tensor(ElementType::u8, {config_.temporal_stride(), 8 * size_.latent_height,
-                                            8 * size_.latent_width, 3});
+    const std::int64_t pixels = 64 * size_.latent_height * size_.latent_width;
+    planes_ = ops_.tensor(ElementType::u8, {config_.temporal_stride(), pixels / 2 * 3});
   }
   /// One chunk, with its pictures in the host's memory.
   void decode() {
     decoder_.decode(latents_.view(), [&](ConstView frames) {
-      const View pixels = pixels_.rows(0, frames.shape[0]);
-      ops_.frames_to_rgb8(frames, pixels);
-      ops_.downloaded(pixels);
+      const View planes = planes_.rows(0, frames.shape[0]);
+      ops_.frames_to_yuv420p(frames, planes);
+      ops_.downloaded(planes);
     });
   }
   /// One chunk; whether all of it is finite.
@@ -163,7 +163,7 @@ class VaeClip {
   std::unique_ptr<MapStore> store_;
   VaeConfig config_;
   VaeDecoder decoder_;
-  Tensor latents_, pixels_;
+  Tensor latents_, planes_;
 };
 
 }  // namespace causeway::testing

@@ -72,6 +72,17 @@ TEST_F(OpsContract, ReshapingNeedsEqualSizeAndColumnsLieInside) {
   EXPECT_THROW(columns(x.view(), 4, 3), Error);
 }
 
+TEST_F(OpsContract, PlanesOfFramesHaveEvenSidesAndThreeHalvesOfAByteAPixel) {
+  const Tensor x = Tensor::zeros(ElementType::f32, {2, 4, 6, 3}),
+               odd = Tensor::zeros(ElementType::f32, {2, 4, 5, 3});
+  Tensor y = Tensor::zeros(ElementType::u8, {2, 36}),
+         narrow = Tensor::zeros(ElementType::u8, {2, 30});
+  ops_.frames_to_yuv420p(x.view(), y.view());
+  EXPECT_EQ(static_cast<const std::uint8_t*>(y.data())[24], 128);
+  EXPECT_THROW(ops_.frames_to_yuv420p(odd.view(), narrow.view()), Error);
+  EXPECT_THROW(ops_.frames_to_yuv420p(x.view(), narrow.view()), Error);
+}
+
 TEST_F(OpsContract, AskingForCudaWhereThereIsNoneIsAnErrorOfTheDeviceThatSaysWhatIsMissing) {
   try {
     open_backend(true);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "output/output.hpp"
+#include "output/pictures.hpp"
 #include "output/test_folder.hpp"
 #include "support/compare.hpp"
 
@@ -78,7 +79,7 @@ void write_videos(const std::filesystem::path& folder) {
     settings.title = "fox-01";
     settings.comment = R"({"prompt": "Ein Fuchs läuft"})";
     VideoWriter writer(settings);
-    for (int i = 0; i < clip.frames; ++i) writer.write(source.data() + i * height * width * 3);
+    for (int i = 0; i < clip.frames; ++i) writer.write(smooth_planes(i, height, width).data());
     writer.publish();
   }
 }

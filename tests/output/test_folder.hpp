@@ -1,19 +1,16 @@
-// A folder that lives as long as one test, and small helpers about files, errors and pictures.
+// A folder that lives as long as one test, and small helpers about files and errors.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cmath>
 #include <csignal>
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <string>
-#include <vector>
 
 #include "core/error.hpp"
 
@@ -90,21 +87,6 @@ inline std::string message_of(ExitCode code, const std::function<void()>& action
 /// Expects `text` to hold `part`.
 inline void expect_mentions(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
-}
-
-/// A smooth picture that moves: RGB, [height, width, 3].
-inline std::vector<std::uint8_t> smooth_frame(int frame, int height, int width) {
-  std::vector<std::uint8_t> rgb;
-  rgb.reserve(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3);
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const double u = (x + 2.0 * frame) / width, v = (y + 1.0 * frame) / height;
-      rgb.push_back(static_cast<std::uint8_t>(127.5 + 100 * std::sin(3 * u + v)));
-      rgb.push_back(static_cast<std::uint8_t>(127.5 + 100 * std::sin(2 * v - u)));
-      rgb.push_back(static_cast<std::uint8_t>(127.5 + 100 * std::cos(2 * u * v)));
-    }
-  }
-  return rgb;
 }
 
 }  // namespace causeway::testing

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "output/pictures.hpp"
 #include "output/test_folder.hpp"
 #include "support/compare.hpp"
 
@@ -22,7 +23,7 @@ void write_clip(const std::filesystem::path& path, int frames, FrameRate fps = {
   settings.crf = 10;
   settings.fps = fps;
   VideoWriter writer(settings);
-  for (int i = 0; i < frames; ++i) writer.write(smooth_frame(i, height, width).data());
+  for (int i = 0; i < frames; ++i) writer.write(smooth_planes(i, height, width).data());
   writer.publish();
 }
 
@@ -53,7 +54,7 @@ TEST(ReadFrames, keeps_the_colour_of_a_flat_picture) {
   std::vector<std::uint8_t> rgb;
   for (int i = 0; i < 64 * 64; ++i) rgb.insert(rgb.end(), {200, 60, 20});
   VideoWriter writer(settings);
-  writer.write(rgb.data());
+  writer.write(yuv420p_of(rgb, 64, 64).data());
   writer.publish();
   const VideoFrames frames = read_frames(folder / "a.mp4", 1);
   for (std::size_t i = 0; i < frames.rgb.size(); ++i) ASSERT_NEAR(frames.rgb[i], rgb[i], 2);

@@ -10,6 +10,7 @@ extern "C" {
 #include <libavutil/cpu.h>
 }
 
+#include "output/pictures.hpp"
 #include "output/test_folder.hpp"
 #include "output/video_codecs.hpp"
 #include "output/video_reader.hpp"
@@ -33,7 +34,7 @@ VideoSettings settings_for(const std::filesystem::path& path,
 
 void write_clip(const VideoSettings& settings) {
   VideoWriter writer(settings);
-  for (int i = 0; i < frame_count; ++i) writer.write(smooth_frame(i, height, width).data());
+  for (int i = 0; i < frame_count; ++i) writer.write(smooth_planes(i, height, width).data());
   EXPECT_EQ(writer.frames(), frame_count);
   writer.publish();
 }
@@ -70,9 +71,9 @@ TEST_P(VideoOfCodec, does_not_depend_on_where_the_frames_lie_in_memory) {
   write_clip(settings_for(folder / "a.mp4", GetParam()));
   VideoWriter writer(settings_for(folder / "b.mp4", GetParam()));
   for (int i = 0; i < frame_count; ++i) {
-    auto rgb = smooth_frame(i, height, width);
-    rgb.insert(rgb.begin(), static_cast<std::size_t>(1 + i % 5), 0);
-    writer.write(rgb.data() + 1 + i % 5);
+    auto planes = smooth_planes(i, height, width);
+    planes.insert(planes.begin(), static_cast<std::size_t>(1 + i % 5), 0);
+    writer.write(planes.data() + 1 + i % 5);
   }
   writer.publish();
   EXPECT_TRUE(read_bytes(folder / "a.mp4") == read_bytes(folder / "b.mp4"));
@@ -84,7 +85,7 @@ TEST_P(VideoOfCodec, takes_clips_of_one_to_four_frames) {
   for (int repeat = 0; repeat < 8; ++repeat) {
     for (int frames = 1; frames <= 4; ++frames) {
       VideoWriter writer(settings_for(folder / "a.mp4", GetParam()));
-      for (int i = 0; i < frames; ++i) writer.write(smooth_frame(i, height, width).data());
+      for (int i = 0; i < frames; ++i) writer.write(smooth_planes(i, height, width).data());
       writer.publish();
       EXPECT_EQ(read_frames(folder / "a.mp4", 10).count, frames);
     }
@@ -192,7 +193,7 @@ TEST_P(VideoOfCodec, shows_its_file_only_when_published) {
   EXPECT_EQ(folder.entries(), 0u);
   {
     VideoWriter writer(settings_for(folder / "a.mp4", GetParam()));
-    for (int i = 0; i < frame_count; ++i) writer.write(smooth_frame(i, height, width).data());
+    for (int i = 0; i < frame_count; ++i) writer.write(smooth_planes(i, height, width).data());
     writer.finish();
     EXPECT_FALSE(std::filesystem::exists(folder / "a.mp4"));
     EXPECT_EQ(folder.entries(), 1u);
@@ -200,7 +201,7 @@ TEST_P(VideoOfCodec, shows_its_file_only_when_published) {
   EXPECT_EQ(folder.entries(), 0u);
   {
     VideoWriter writer(settings_for(folder / "a.mp4", GetParam()));
-    writer.write(smooth_frame(0, height, width).data());
+    writer.write(smooth_planes(0, height, width).data());
   }
   EXPECT_EQ(folder.entries(), 0u);
 }

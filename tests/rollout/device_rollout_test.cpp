@@ -23,11 +23,11 @@ class Recorder final : public VideoSink {
     const auto* values = static_cast<const float*>(chunk.data);
     latent.insert(latent.end(), values, values + chunk.size());
   }
-  void frames(ConstView rgb) override {
-    const auto* values = static_cast<const std::uint8_t*>(rgb.data);
-    pixels.insert(pixels.end(), values, values + rgb.size());
+  void frames(ConstView yuv420p) override {
+    const auto* values = static_cast<const std::uint8_t*>(yuv420p.data);
+    planes.insert(planes.end(), values, values + yuv420p.size());
   }
-  std::vector<float> latent, pixels;
+  std::vector<float> latent, planes;
 };
 
 /// What the root of `group` gets.
@@ -76,8 +76,8 @@ TEST_P(DeviceRollout, AVideoIsThatOfTheCpuBackend) {
   const bool exact = GetParam() == ElementType::f32;
   ASSERT_EQ(device.latent.size(), host.latent.size());
   EXPECT_LT(relative_l2(device.latent, host.latent), exact ? 2e-5 : 2e-2);
-  ASSERT_EQ(device.pixels.size(), host.pixels.size());
-  EXPECT_LT(relative_l2(device.pixels, host.pixels), exact ? 2e-3 : 2e-2);
+  ASSERT_EQ(device.planes.size(), host.planes.size());
+  EXPECT_LT(relative_l2(device.planes, host.planes), exact ? 2e-3 : 2e-2);
 }
 
 TEST_P(DeviceRollout, AGroupGivesTheBitsOfOneRankAlsoWhereTheWindowRolls) {

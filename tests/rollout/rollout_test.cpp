@@ -8,6 +8,7 @@
 
 #include "rollout/rollout_cases.hpp"
 #include "support/mpi_test_main.hpp"
+#include "support/yuv420p_oracle.hpp"
 
 namespace causeway::testing {
 namespace {
@@ -21,14 +22,20 @@ class Recorder final : public VideoSink {
     values_.insert(values_.end(), values, values + chunk.size());
     if (span.first_frame == fail_at) throw Error(ExitCode::output, "the disk is full");
   }
-  void frames(ConstView rgb) override { events += "f" + std::to_string(rgb.shape[0]) + " "; }
+  void frames(ConstView yuv420p) override {
+    events += "f" + std::to_string(yuv420p.shape[0]) + " ";
+    const auto* planes = static_cast<const std::uint8_t*>(yuv420p.data);
+    planes_.insert(planes_.end(), planes, planes + yuv420p.size());
+  }
 
   const std::vector<float>& values() const { return values_; }
+  const std::vector<std::uint8_t>& planes() const { return planes_; }
   std::string events;
   std::int64_t fail_at = -1;
 
  private:
   std::vector<float> values_;
+  std::vector<std::uint8_t> planes_;
 };
 
 class RolloutOnAGroup : public ::testing::Test {
@@ -55,6 +62,32 @@ TEST_F(RolloutOnAGroup, TheFramesOfAChunkArriveBeforeTheNextChunkAndNoRefreshFol
     EXPECT_GT(report.first_frame, 0.0);
     EXPECT_LT(report.first_frame, report.total);
   }
+}
+
+TEST_F(RolloutOnAGroup, TheFramesAreThoseOfTheDecoderAsPlanes) {
+  Rollout rollout(model_, *group_, {});
+  const VideoRequest wanted = small_request(3);
+  rollout.make(wanted, root() ? &recorder_ : nullptr);
+  if (!root()) return;
+  std::vector<double> expected;
+  VaeDecoder& decoder = model_.vae_decoder();
+  decoder.begin(wanted.latent_height, wanted.latent_width);
+  const ConstView latents =
+      const_view_of(recorder_.values().data(), ElementType::f32,
+                    {16, wanted.latent_frames, wanted.latent_height, wanted.latent_width});
+  decoder.decode(latents, [&](ConstView frames) {
+    const std::int64_t frame = frames.size() / frames.shape[0];
+    for (std::int64_t first = 0; first < frames.size(); first += frame) {
+      const auto planes = yuv420p_of_frame(static_cast<const float*>(frames.data) + first, 0,
+                                           frames.shape[1], frames.shape[2]);
+      expected.insert(expected.end(), planes.begin(), planes.end());
+    }
+  });
+  decoder.end();
+  ASSERT_EQ(expected.size(), 9u * 32 * 48 / 2 * 3);
+  ASSERT_EQ(recorder_.planes().size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(recorder_.planes()[i], expected[i], 0.501) << i;
 }
 
 TEST_F(RolloutOnAGroup, TheExchangedBytesAreThoseOfTheFormula) {

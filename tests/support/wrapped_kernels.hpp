@@ -50,7 +50,7 @@ struct WrappedKernels {
     table.interleave_time = Call<&Kernels::interleave_time>::call;
     table.to_channels_last = Call<&Kernels::to_channels_last>::call;
     table.to_channels_first = Call<&Kernels::to_channels_first>::call;
-    table.frames_to_rgb8 = Call<&Kernels::frames_to_rgb8>::call;
+    table.frames_to_yuv420p = Call<&Kernels::frames_to_yuv420p>::call;
     table.rgb8_to_frames = Call<&Kernels::rgb8_to_frames>::call;
     return table;
   }
