@@ -1,4 +1,5 @@
-// cuDNN on this process's device: one plan for every shape, and the memory that plans work in.
+// cuDNN on this process's device. Calls on different streams may come from different threads; they
+// do not wait for each other.
 #pragma once
 
 #include <string>
@@ -13,11 +14,11 @@ namespace causeway::kernels::CAUSEWAY_DEVICE {
 Status cudnn_attention(const AttentionShape& shape, AttentionTensors tensors, float last_key_bias,
                        Stream stream);
 
-/// Finds the fastest plan of a convolution by trying all of them; allocates. `unsupported_type`
-/// where the library has none.
-Status cudnn_prepare(const ConvolutionShape& shape);
+/// Finds the fastest plan of a convolution on a stream by trying all of them there; allocates.
+/// `unsupported_type` where the library has none.
+Status cudnn_prepare(const ConvolutionShape& shape, Stream stream);
 
-/// Starts a convolution for whose shape `cudnn_prepare` said `ok`.
+/// Starts a convolution for whose shape `cudnn_prepare` said `ok` on this stream.
 Status cudnn_convolve(const ConvolutionShape& shape, const ConvolutionTensors& tensors,
                       Stream stream);
 

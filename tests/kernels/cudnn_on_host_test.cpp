@@ -9,29 +9,15 @@
 #include <vector>
 
 #include "kernels/library_cases.hpp"
+#include "kernels/on_host.hpp"
 #include "support/compare.hpp"
 #include "support/cublaslt_on_host/cublaslt_on_host.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
-#include "support/numbers.hpp"
 
 namespace causeway::testing {
 namespace {
 
 using namespace causeway::kernels;
-
-class OnHost {
- public:
-  explicit OnHost(const std::vector<float>& values) : numbers_(ElementType::bf16, values) {}
-  void* data() const { return numbers_.data(); }
-  std::vector<float> values() const {
-    std::vector<float> values(numbers_.size());
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = numbers_[i];
-    return values;
-  }
-
- private:
-  mutable Numbers numbers_;
-};
 
 constexpr double allowed = 6e-3;
 
@@ -139,8 +125,8 @@ TEST_F(CudnnOnHost, RefusesWhatNoConvolutionTakes) {
   const auto in = const_view_of(x.data(), ElementType::bf16, {3, 4, 4, 4});
   const auto out = view_of(y.data(), ElementType::bf16, {1, 4, 4, 8});
   EXPECT_EQ(backend.conv(conv, in, out, nullptr), Status::bad_shape) << "not prepared";
-  EXPECT_EQ(backend.conv_prepare(conv, 2, 4, 4), Status::bad_shape);
-  EXPECT_EQ(backend.conv_prepare(conv, 3, 4, 4), Status::ok);
+  EXPECT_EQ(backend.conv_prepare(conv, 2, 4, 4, nullptr), Status::bad_shape);
+  EXPECT_EQ(backend.conv_prepare(conv, 3, 4, 4, nullptr), Status::ok);
   EXPECT_EQ(backend.conv(conv, in, out, nullptr), Status::ok);
   EXPECT_EQ(backend.conv(conv, in, view_of(y.data(), ElementType::bf16, {1, 4, 8, 4}), nullptr),
             Status::bad_shape);

@@ -5,8 +5,10 @@
 #include <cudnn.h>
 
 #include <array>
-#include <chrono>
-#include <thread>
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -15,23 +17,32 @@
 #include "support/attention_oracle.hpp"
 #include "support/conv_oracle.hpp"
 
-struct cudnnContext {};
+/// One of several streams, or of none yet.
+struct cudnnContext {
+  std::optional<cudaStream_t> stream;
+};
 
 std::size_t cudnnGetVersion() { return 91900; }
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
-  static cudnnContext made;
-  *handle = &made;
+  static std::list<cudnnContext> made;  // never destroyed, as by the kernels' code
+  static std::mutex lock;
+  const std::lock_guard guard(lock);
+  *handle = &made.emplace_back();
   return CUDNN_STATUS_SUCCESS;
 }
-cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t) {
-  return handle == nullptr ? CUDNN_STATUS_NOT_INITIALIZED : CUDNN_STATUS_SUCCESS;
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
+  if (handle == nullptr) return CUDNN_STATUS_NOT_INITIALIZED;
+  if (!handle->stream) handle->stream = stream;
+  return *handle->stream == stream ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 
 namespace causeway::testing {
 namespace {
-std::array<int, 3> runs{};
-}
+std::array<std::atomic<int>, 3> runs{};
+std::atomic<int> convolutions = 0;
+}  // namespace
 int cudnn_on_host_runs(int plan) { return runs[static_cast<std::size_t>(plan)]; }
+int cudnn_on_host_convolutions() { return convolutions; }
 }  // namespace causeway::testing
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
@@ -106,24 +117,39 @@ void convolve(const ConvolutionShape& s, const ConvolutionTensors& tensors) {
 
 struct CudnnGraph::Inside {
   std::variant<AttentionShape, ConvolutionShape> shape;
+  cudnnHandle_t handle = nullptr;
   std::string problem;
   std::array<bool, 3> built{};
+
+  Inside(const std::variant<AttentionShape, ConvolutionShape>& shape_, cudnnHandle_t handle_)
+      : shape(shape_), handle(handle_) {
+    if (std::holds_alternative<ConvolutionShape>(shape)) ++testing::convolutions;
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  ~Inside() {
+    if (std::holds_alternative<ConvolutionShape>(shape)) --testing::convolutions;
+  }
 
   /// Whether a plan may be started now; the slow one takes its time.
   bool starts(int plan, const void* workspace) const {
     if (plan < 0 || plan > fast_plan || !built[index(plan)] || workspace == nullptr) return false;
+    if (!handle->stream || !::cuda_on_host::is_memory_of(workspace, *handle->stream)) return false;
+    ::cuda_on_host::note_work(*handle->stream);
+    ::cuda_on_host::note_library_call();
     ++testing::runs[index(plan)];
-    if (plan == slow_plan) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    // More than this process could lose to others meanwhile.
+    if (plan == slow_plan) ::cuda_on_host::pass_time(1e6);
     return true;
   }
 };
 
 CudnnGraph::CudnnGraph(const AttentionShape& shape, const GraphDevice& device)
-    : inside_(std::make_unique<Inside>(Inside{shape, {}, {}})) {
+    : inside_(std::make_unique<Inside>(shape, device.handle)) {
   if (device.handle == nullptr || shape.keys == 5) inside_->problem = "five keys";
 }
 CudnnGraph::CudnnGraph(const ConvolutionShape& shape, const GraphDevice& device)
-    : inside_(std::make_unique<Inside>(Inside{shape, {}, {}})) {
+    : inside_(std::make_unique<Inside>(shape, device.handle)) {
   if (device.handle == nullptr || shape.in_channels == 5) inside_->problem = "five channels";
 }
 CudnnGraph::~CudnnGraph() = default;
@@ -141,7 +167,11 @@ std::size_t CudnnGraph::workspace_bytes(int) const { return needed_workspace; }
 
 bool CudnnGraph::run(int candidate, const AttentionTensors& tensors, void* workspace) const {
   if (!inside_->starts(candidate, workspace)) return false;
-  attend(std::get<AttentionShape>(inside_->shape), tensors);
+  const auto& shape = std::get<AttentionShape>(inside_->shape);
+  if (shape.has_bias && !::cuda_on_host::is_memory_of(tensors.bias, *inside_->handle->stream)) {
+    return false;
+  }
+  attend(shape, tensors);
   return true;
 }
 bool CudnnGraph::run(int candidate, const ConvolutionTensors& tensors, void* workspace) const {

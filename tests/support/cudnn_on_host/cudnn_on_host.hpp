@@ -10,4 +10,7 @@ enum CudnnOnHostPlan { plan_that_fails = 0, slow_plan = 1, fast_plan = 2 };
 /// How often it has run one of them.
 int cudnn_on_host_runs(int plan);
 
+/// Graphs of convolutions that there are now.
+int cudnn_on_host_convolutions();
+
 }  // namespace causeway::testing

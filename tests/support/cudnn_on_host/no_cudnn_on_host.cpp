@@ -4,5 +4,6 @@
 namespace causeway::testing {
 
 int cudnn_on_host_runs(int) { return 0; }
+int cudnn_on_host_convolutions() { return 0; }
 
 }  // namespace causeway::testing
