@@ -14,41 +14,34 @@
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
-/// What plans depend on beside their shape.
-struct Device {
-  int major = 0, minor = 0, processors = 0;
-
-  int capability() const { return processors > 0 ? 10 * major + minor : 0; }
-};
-
-Device this_device() {
+CudnnDevice this_device() {
   int device = 0;
-  Device made;
+  CudnnDevice made;
+  const auto ask = [&](int& value, cudaDeviceAttr what) {
+    return cudaDeviceGetAttribute(&value, what, device) == cudaSuccess;
+  };
   const bool there = cudaGetDevice(&device) == cudaSuccess &&
-                     cudaDeviceGetAttribute(&made.major, cudaDevAttrComputeCapabilityMajor,
-                                            device) == cudaSuccess &&
-                     cudaDeviceGetAttribute(&made.minor, cudaDevAttrComputeCapabilityMinor,
-                                            device) == cudaSuccess &&
-                     cudaDeviceGetAttribute(&made.processors, cudaDevAttrMultiProcessorCount,
-                                            device) == cudaSuccess;
-  return there ? made : Device{};
+                     ask(made.major, cudaDevAttrComputeCapabilityMajor) &&
+                     ask(made.minor, cudaDevAttrComputeCapabilityMinor) &&
+                     ask(made.multiprocessors, cudaDevAttrMultiProcessorCount);
+  return there ? made : CudnnDevice{};
 }
 
 /// The line that stands before what was found out.
-std::string header_of(const Device& device) {
+std::string header_of(const CudnnDevice& device) {
   const std::size_t version = cudnnGetVersion();
-  if (version == 0 || device.capability() == 0) return {};
+  if (version == 0 || device.multiprocessors == 0) return {};
   std::ostringstream text;
   text << "cuDNN " << version / 10000 << '.' << version / 100 % 100 << '.' << version % 100
        << " on compute capability " << device.major << '.' << device.minor << " with "
-       << device.processors << " multiprocessors";
+       << device.multiprocessors << " multiprocessors";
   return text.str();
 }
 
 class Library {
  public:
   CudnnStream& on(Stream stream) {
-    return streams_.of(static_cast<cudaStream_t>(stream), capability_, choices_);
+    return streams_.of(static_cast<cudaStream_t>(stream), device_, choices_);
   }
 
   CudnnChoices& choices() { return choices_; }
@@ -65,8 +58,7 @@ class Library {
   }
 
  private:
-  const Device device_ = this_device();
-  const int capability_ = device_.capability();
+  const CudnnDevice device_ = this_device();
   CudnnChoices choices_{header_of(device_)};
   StreamStates<CudnnStream> streams_;
   std::mutex mutex_;  ///< of `users_`

@@ -10,7 +10,8 @@ namespace causeway::kernels::CAUSEWAY_DEVICE {
 
 /// Starts attention on the stream; `tensors.bias` is the library's own affair: where the shape has
 /// a bias it is `last_key_bias` for the last key and 0 for the others. The first call for a shape
-/// makes its plan, which compiles, and allocates. `unsupported_type` where the library has no plan.
+/// looks for the fastest of its plans, also in parts of the keys: it compiles, tries them with
+/// these tensors, allocates and waits. `unsupported_type` where the library has no plan.
 Status cudnn_attention(const AttentionShape& shape, AttentionTensors tensors, float last_key_bias,
                        Stream stream);
 
@@ -26,7 +27,7 @@ Status cudnn_convolve(const ConvolutionShape& shape, const ConvolutionTensors& t
 void cudnn_join();
 void cudnn_leave();
 
-/// Kernels::choices and Kernels::use_choices of the convolutions' plans.
+/// Kernels::choices and Kernels::use_choices of the plans of attention and convolutions.
 std::string cudnn_choices();
 void cudnn_use_choices(const std::string& text);
 

@@ -22,21 +22,14 @@ std::string key_of(const ConvolutionShape& s) {
   return text.str();
 }
 
-int candidate_named(const CudnnGraph& graph, const std::string& name) {
-  for (int i = 0; i < graph.candidates(); ++i) {
-    if (graph.name(i) == name) return i;
-  }
-  return -1;
-}
-
 }  // namespace
 
-CudnnStream::CudnnStream(cudaStream_t stream, int capability, CudnnChoices& choices)
-    : stream_(stream), choices_(choices) {
+CudnnStream::CudnnStream(cudaStream_t stream, const CudnnDevice& device, CudnnChoices& choices)
+    : stream_(stream), multiprocessors_(device.multiprocessors), choices_(choices) {
   cudnnHandle_t made = nullptr;
-  if (capability > 0 && cudnnCreate(&made) == CUDNN_STATUS_SUCCESS &&
+  if (device.multiprocessors > 0 && cudnnCreate(&made) == CUDNN_STATUS_SUCCESS &&
       cudnnSetStream(made, stream) == CUDNN_STATUS_SUCCESS) {
-    device_ = {made, capability, {}};
+    device_ = {made, 10 * device.major + device.minor, {}};
   }
 }
 
@@ -45,36 +38,37 @@ Status CudnnStream::attend(const AttentionShape& shape, AttentionTensors tensors
   const std::lock_guard lock(mutex_);
   if (device_.handle == nullptr) return Status::backend_failure;
   auto found = attentions_.find(shape);
-  if (found == attentions_.end()) found = attentions_.emplace(shape, first_plan(shape)).first;
-  const Plan& plan = found->second;
-  if (!plan.graph) return Status::unsupported_type;
-  if (!workspace_.grow(plan.workspace)) return Status::backend_failure;
+  if (found == attentions_.end()) {
+    const AttentionPlace place{device_, multiprocessors_, choices_, workspace_, stream_};
+    found = attentions_.emplace(shape, planned_attention(shape, tensors, place)).first;
+  }
+  auto& attention = found->second;
+  if (!attention) return Status::unsupported_type;
+  if (!workspace_.grow(attention->workspace_bytes())) return Status::backend_failure;
   if (shape.has_bias) {
     const Status status = fill_bias(shape.keys, last_key_bias);
     if (status != Status::ok) return status;
     tensors.bias = bias_.data();
   }
-  return plan.graph->run(plan.chosen, tensors, workspace_.data()) ? Status::ok
-                                                                  : Status::backend_failure;
+  return attention->run(tensors, workspace_.data(), stream_) ? Status::ok : Status::backend_failure;
 }
 
 Status CudnnStream::prepare(const ConvolutionShape& shape) {
   const std::lock_guard lock(mutex_);
   if (device_.handle == nullptr) return Status::backend_failure;
   auto found = convolutions_.find(shape);
-  if (found == convolutions_.end()) found = convolutions_.emplace(shape, fastest_plan(shape)).first;
-  const Plan& plan = found->second;
-  if (!plan.graph) return Status::unsupported_type;
-  return workspace_.grow(plan.workspace) ? Status::ok : Status::backend_failure;
+  if (found == convolutions_.end()) found = convolutions_.emplace(shape, planned(shape)).first;
+  if (!found->second) return Status::unsupported_type;
+  return workspace_.grow(found->second->workspace) ? Status::ok : Status::backend_failure;
 }
 
 Status CudnnStream::convolve(const ConvolutionShape& shape, const ConvolutionTensors& tensors) {
   const std::lock_guard lock(mutex_);
   const auto found = convolutions_.find(shape);
-  if (found == convolutions_.end() || !found->second.graph) return Status::bad_shape;
-  const Plan& plan = found->second;
-  return plan.graph->run(plan.chosen, tensors, workspace_.data()) ? Status::ok
-                                                                  : Status::backend_failure;
+  if (found == convolutions_.end() || !found->second) return Status::bad_shape;
+  const CudnnPlan& plan = *found->second;
+  return plan.graph.run(plan.chosen, tensors, workspace_.data()) ? Status::ok
+                                                                 : Status::backend_failure;
 }
 
 void CudnnStream::forget_convolutions() {
@@ -93,48 +87,34 @@ Status CudnnStream::fill_bias(std::int64_t keys, float last) {
   return status;
 }
 
-bool CudnnStream::Plan::build(int candidate) {
-  if (!graph->build(candidate)) return false;
-  chosen = candidate;
-  workspace = graph->workspace_bytes(candidate);
-  return true;
-}
-
-/// The likeliest plan that works.
-template <class Shape>
-CudnnStream::Plan CudnnStream::first_plan(const Shape& shape) {
-  Plan plan{CudnnGraph(shape, device_)};
-  for (int i = 0; i < plan.graph->candidates(); ++i) {
-    if (plan.build(i)) return plan;
-  }
-  return {};
-}
-
 /// What was written down; else the fastest; else, where nothing can be tried, the likeliest.
-CudnnStream::Plan CudnnStream::fastest_plan(const ConvolutionShape& shape) {
-  Plan plan{CudnnGraph(shape, device_)};
+std::optional<CudnnPlan> CudnnStream::planned(const ConvolutionShape& shape) {
   const std::string key = key_of(shape);
+  CudnnPlan plan(shape, device_);
   const auto known = choices_.find(key);
-  int best = known ? candidate_named(*plan.graph, *known) : -1;
-  if (best < 0) best = fastest_candidate(shape);
-  if (best < 0 || !plan.build(best)) return first_plan(shape);
-  choices_.keep(key, plan.graph->name(best));
-  return plan;
+  if (known && plan.build_named(*known)) return plan;
+  const std::string name = fastest(shape);
+  if (!name.empty() && plan.build_named(name)) {
+    choices_.keep(key, name);
+    return plan;
+  }
+  return plan.build_first() ? std::optional(std::move(plan)) : std::nullopt;
 }
 
-/// Of a graph of its own, so that the code of the plans that lost leaves the device with it.
-int CudnnStream::fastest_candidate(const ConvolutionShape& shape) {
-  Plan plan{CudnnGraph(shape, device_)};
+/// The name of the fastest plan, or nothing. Of a graph of its own, so that the code of the plans
+/// that lost leaves the device with it.
+std::string CudnnStream::fastest(const ConvolutionShape& shape) {
+  CudnnPlan plan(shape, device_);
   const Trial trial(shape, stream_);
-  int fastest = -1;
+  std::string fastest;
   float least = std::numeric_limits<float>::infinity();
-  for (int i = 0; trial.is_there() && i < plan.graph->candidates(); ++i) {
+  for (int i = 0; trial.is_there() && i < plan.graph.candidates(); ++i) {
     if (!plan.build(i) || !workspace_.grow(plan.workspace)) continue;
     const auto milliseconds = milliseconds_of(
-        [&] { return plan.graph->run(i, trial.tensors(), workspace_.data()); }, stream_);
+        [&] { return plan.graph.run(i, trial.tensors(), workspace_.data()); }, stream_);
     if (milliseconds && *milliseconds < least) {
       least = *milliseconds;
-      fastest = i;
+      fastest = plan.name();
     }
   }
   cudaStreamSynchronize(stream_);

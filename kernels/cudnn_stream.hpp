@@ -11,18 +11,24 @@
 #include <string>
 #include <utility>
 
+#include "kernels/cudnn_attention.hpp"
 #include "kernels/cudnn_choices.hpp"
-#include "kernels/cudnn_graphs.hpp"
+#include "kernels/cudnn_plan.hpp"
 #include "kernels/cudnn_trial.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
+
+/// What plans depend on beside their shape.
+struct CudnnDevice {
+  int major = 0, minor = 0;  ///< compute capability
+  int multiprocessors = 0;   ///< 0 where there is no device
+};
 
 /// Plans are made for a handle, and a handle has one stream; cuDNN promises nothing for threads
 /// that share one. So streams share nothing of this but `CudnnChoices`.
 class CudnnStream {
  public:
-  /// `capability` of the device: 90 stands for 9.0.
-  CudnnStream(cudaStream_t stream, int capability, CudnnChoices& choices);
+  CudnnStream(cudaStream_t stream, const CudnnDevice& device, CudnnChoices& choices);
 
   /// What cudnn_library.hpp says of its functions, on this stream.
   Status attend(const AttentionShape& shape, AttentionTensors tensors, float last_key_bias);
@@ -33,28 +39,20 @@ class CudnnStream {
   void forget_convolutions();
 
  private:
-  /// A graph with the plan that was chosen for it; without one the library cannot do it.
-  struct Plan {
-    std::optional<CudnnGraph> graph;
-    int chosen = 0;
-    std::size_t workspace = 0;
-    bool build(int candidate);
-  };
-
   Status fill_bias(std::int64_t keys, float last);
-  template <class Shape>
-  Plan first_plan(const Shape& shape);
-  Plan fastest_plan(const ConvolutionShape& shape);
-  int fastest_candidate(const ConvolutionShape& shape);
+  std::optional<CudnnPlan> planned(const ConvolutionShape& shape);
+  std::string fastest(const ConvolutionShape& shape);
 
   std::mutex mutex_;
   const cudaStream_t stream_;
   GraphDevice device_;
+  int multiprocessors_ = 0;
   CudnnChoices& choices_;
   Block workspace_, bias_;
   std::optional<std::pair<std::int64_t, float>> bias_holds_;
-  std::map<AttentionShape, Plan> attentions_;
-  std::map<ConvolutionShape, Plan> convolutions_;
+  // Nothing stands for what the library cannot do.
+  std::map<AttentionShape, std::optional<CudnnAttention>> attentions_;
+  std::map<ConvolutionShape, std::optional<CudnnPlan>> convolutions_;
 };
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE

@@ -236,7 +236,7 @@ struct Kernels {
   Status (*kv_clear)(const KvLayout&, void* cache, Stream);
   Status (*kv_store)(const KvStoreArgs&, Stream);
   Status (*kv_load)(const KvLoadArgs&, Stream);
-  Status (*attention)(const AttentionArgs&, Stream);
+  Status (*attention)(const AttentionArgs&, Stream);  ///< tries algorithms as `linear` does
   Status (*biased_attention)(const BiasedAttentionArgs&, Stream);
 
   // Norms.

@@ -13,6 +13,7 @@
 #include "support/compare.hpp"
 #include "support/cublaslt_on_host/cublaslt_on_host.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
+#include "support/cuda_on_host/streams_on_host.hpp"
 
 namespace causeway::testing {
 namespace {
@@ -25,9 +26,13 @@ class CudnnOnHost : public ::testing::Test {
  protected:
   void SetUp() override {
     if (libraries_on_host_kernels() == nullptr) GTEST_SKIP() << "no fibres here";
+    set_multiprocessors_on_host(132);  // before the library asks
   }
   static const Kernels& plain() { return *cuda_on_host_kernels(); }
   static const Kernels& libraries() { return *libraries_on_host_kernels(); }
+  static bool writes_down(const std::string& line) {
+    return libraries().choices().find("\n" + line + "\n") != std::string::npos;
+  }
   static int runs() { return cudnn_on_host_runs(slow_plan) + cudnn_on_host_runs(fast_plan); }
 
   /// Whether the library did it; the result must be right in any case.
@@ -68,11 +73,64 @@ TEST_F(CudnnOnHost, LeavesToThePlainKernelWhatTheLibraryCannotDo) {
   EXPECT_FALSE(by_library(convolution(5, 8))) << "no plan";
 }
 
-TEST_F(CudnnOnHost, TakesTheLikeliestPlanOfAttentionThatWorks) {
+TEST_F(CudnnOnHost, TakesTheLikeliestPlanOfAttentionWithABias) {
   const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
-  attend<OnHost>(libraries(), {2, 32, 4, 21, 0.0f});
+  attend<OnHost>(libraries(), {2, 32, 4, 21, 1.0f});
   EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1);
   EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast);
+}
+
+TEST_F(CudnnOnHost, KeepsTheFastestPlanOfAttention) {
+  const AttentionCase c{2, 32, 4, 21, 0.0f};
+  EXPECT_TRUE(by_library(c));
+  const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
+  EXPECT_GT(slow, 0) << "was tried";
+  attend<OnHost>(libraries(), c);
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow);
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast + 1);
+  EXPECT_TRUE(writes_down("attention 2 32 1 21 1/plan2"));
+}
+
+TEST_F(CudnnOnHost, SplitsTheKeysOfFewTilesWhereThatIsFaster) {
+  const AttentionOnHost fastest(6);
+  const int in_three = cudnn_on_host_attentions(3);
+  const AttentionCase c{1, 8, 3, 1201, 0.0f};  // one tile; eight parts and six promise most
+  EXPECT_TRUE(by_library(c));
+  EXPECT_TRUE(writes_down("attention 1 8 1 1201 6/plan2"));
+  EXPECT_EQ(cudnn_on_host_attentions(3), in_three) << "tried without promise";
+  const int runs_before = runs();
+  attend<OnHost>(libraries(), c);
+  EXPECT_EQ(runs(), runs_before + 1);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 70, 1201, 0.0f, 16})) << "of the same tiles";
+  EXPECT_EQ(runs(), runs_before + 2);
+}
+
+TEST_F(CudnnOnHost, TakesNoSplitThatIsSlowerOrWrong) {
+  {
+    const AttentionOnHost fastest(1);
+    EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1301, 0.0f}));
+    EXPECT_TRUE(writes_down("attention 1 8 1 1301 1/plan2"));
+  }
+  const AttentionOnHost fast_but_wrong(6, 8);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1401, 0.0f}));
+  EXPECT_TRUE(writes_down("attention 1 8 1 1401 6/plan2"));
+}
+
+TEST_F(CudnnOnHost, TakesUpTheSplitsOfEarlierRuns) {
+  const std::string found = libraries().choices();
+  libraries().use_choices(found +
+                          "attention 1 8 1 1501 3/plan1\n"  // neither fastest nor promising
+                          "attention 1 8 1 1502 nonsense\n"
+                          "attention 1 8 1 1503 3/plan7\n"
+                          "attention 1 8 1 1504 1504/plan1\n");
+  const int slow = cudnn_on_host_runs(slow_plan), in_three = cudnn_on_host_attentions(3);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1501, 0.0f}));
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1);
+  EXPECT_EQ(cudnn_on_host_attentions(3), in_three + 1);
+  for (const std::int64_t keys : {1502, 1503, 1504}) {  // what cannot be done is tried anew
+    EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, keys, 0.0f}));
+    EXPECT_TRUE(writes_down("attention 1 8 1 " + std::to_string(keys) + " 1/plan2"));
+  }
 }
 
 TEST_F(CudnnOnHost, ConvolvesAsThePlainKernelDoes) {

@@ -53,18 +53,19 @@ struct Work {
 Work some_work(const kernels::Kernels& backend) {
   return {backend,
           {backend, convolution(7, 4)},
-          {{2, 16, 3, 13, 0.0f}, {1, 8, 2, 9, 2.0f}, {1, 8, 2, 11, 1.0f}}};
+          {{2, 16, 3, 13, 0.0f}, {1, 8, 2, 9, 2.0f}, {1, 8, 2, 11, 1.0f}, {1, 8, 2, 801, 0.0f}}};
 }
 Work other_work(const kernels::Kernels& backend) {
   return {backend,
           {backend, convolution(3, 8)},
-          {{1, 24, 5, 17, 0.0f}, {1, 8, 3, 10, 3.0f}, {2, 16, 3, 13, 0.0f}}};
+          {{1, 24, 5, 17, 0.0f}, {1, 8, 3, 10, 3.0f}, {2, 16, 3, 13, 0.0f}, {1, 8, 3, 903, 0.0f}}};
 }
 
 class LibraryStreams : public ::testing::Test {
  protected:
   void SetUp() override {
     if (libraries_on_host_kernels() == nullptr) GTEST_SKIP() << "no fibres here";
+    set_multiprocessors_on_host(132);  // so that attention may be split
   }
   void TearDown() override { EXPECT_EQ(work_astray(), 0) << "work on a stream that was not named"; }
   static const kernels::Kernels& plain() { return *cuda_on_host_kernels(); }
@@ -76,7 +77,7 @@ TEST_F(LibraryStreams, TwoThreadsWorkOnTwoStreams) {
   const auto others = other_work(plain()).on(nullptr);
   Work mine = some_work(libraries()), theirs = other_work(libraries());
   constexpr int rounds = 20;
-  std::vector<float> got;
+  const AttentionOnHost split(8);
   std::thread beside([&] {
     for (int i = 0; i < rounds; ++i) {
       EXPECT_LT(relative_l2(theirs.on(stream_named(16)), others), 6e-3);

@@ -11,7 +11,7 @@ namespace {
 
 thread_local std::optional<HostStream*> the_one;
 thread_local std::function<void()> within_next;
-std::atomic<int> astray = 0;
+std::atomic<int> astray = 0, multiprocessor_count = 1;
 
 struct Allocation {
   std::size_t bytes;
@@ -31,6 +31,8 @@ namespace causeway::testing {
 OneStream::OneStream(void* stream) { the_one = static_cast<HostStream*>(stream); }
 OneStream::~OneStream() { the_one.reset(); }
 int work_astray() { return astray; }
+
+void set_multiprocessors_on_host(int count) { multiprocessor_count = count; }
 
 void call_within_next_library_call(std::function<void()> what) { within_next = std::move(what); }
 
@@ -62,6 +64,8 @@ bool is_memory_of(const void* pointer, HostStream* stream) {
   if (!allocation.stream) allocation.stream = stream;
   return *allocation.stream == stream;
 }
+
+int multiprocessors() { return multiprocessor_count; }
 
 void note_library_call() {
   if (const auto what = std::exchange(within_next, nullptr)) what();

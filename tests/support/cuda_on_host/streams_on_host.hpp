@@ -19,6 +19,10 @@ class OneStream {
 };
 int work_astray();  ///< since the program began, of all threads
 
+/// Multiprocessors that the host's CUDA says it has: 1, unless this was called before anybody
+/// asked.
+void set_multiprocessors_on_host(int count);
+
 /// Calls `what` once, while the next product, convolution or attention of this thread is inside the
 /// stand-in for its library.
 void call_within_next_library_call(std::function<void()> what);
@@ -35,6 +39,8 @@ void note_memory(void* pointer, std::size_t bytes);
 void forget_memory(void* pointer);
 /// Whether no other stream has worked in the memory around `pointer`; it is this one's from now on.
 bool is_memory_of(const void* pointer, HostStream* stream);
+
+int multiprocessors();
 
 /// A stand-in for a library is at work.
 void note_library_call();
