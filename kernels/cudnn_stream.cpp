@@ -67,13 +67,16 @@ Status CudnnStream::convolve(const ConvolutionShape& shape, const ConvolutionTen
   const auto found = convolutions_.find(shape);
   if (found == convolutions_.end() || !found->second) return Status::bad_shape;
   const CudnnPlan& plan = *found->second;
+  // A trial that found no more memory may have left it smaller.
+  if (!workspace_.grow(plan.workspace)) return Status::backend_failure;
   return plan.graph.run(plan.chosen, tensors, workspace_.data()) ? Status::ok
                                                                  : Status::backend_failure;
 }
 
 void CudnnStream::forget_convolutions() {
   const std::lock_guard lock(mutex_);
-  if (!convolutions_.empty()) cudaStreamSynchronize(stream_);  // their code may still run
+  // Their code may still run; and the stream may be gone, so that nobody could wait for it alone.
+  if (!convolutions_.empty()) cudaDeviceSynchronize();
   convolutions_.clear();
 }
 

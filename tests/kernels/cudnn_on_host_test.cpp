@@ -116,6 +116,20 @@ TEST_F(CudnnOnHost, TakesNoSplitThatIsSlowerOrWrong) {
   EXPECT_TRUE(writes_down("attention 1 8 1 1401 6/plan2"));
 }
 
+TEST_F(CudnnOnHost, AttendsWithoutMemoryForTrials) {
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1601, 0.0f}));  // there is a workspace now
+  const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
+  const AttentionCase c{2, 64, 30, 1601, 0.0f};
+  {
+    const MemoryIsShort short_of(2 * 64 * 30 * 2 - 1);  // bytes of y
+    EXPECT_TRUE(by_library(c));
+  }
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1) << "the likeliest";
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast);
+  EXPECT_EQ(libraries().choices().find("attention 2 64 1 1601"), std::string::npos)
+      << "nothing was found out";
+}
+
 TEST_F(CudnnOnHost, TakesUpTheSplitsOfEarlierRuns) {
   const std::string found = libraries().choices();
   libraries().use_choices(found +

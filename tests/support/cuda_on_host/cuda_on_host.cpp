@@ -185,7 +185,7 @@ std::uint32_t exchange_in_warp(std::uint32_t mine, unsigned source) {
 }  // namespace cuda_on_host
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
-  *pointer = std::malloc(bytes);
+  *pointer = cuda_on_host::has_memory(bytes) ? std::malloc(bytes) : nullptr;
   if (*pointer == nullptr) return cudaErrorMemoryAllocation;
   cuda_on_host::note_memory(*pointer, bytes);
   return cudaSuccess;

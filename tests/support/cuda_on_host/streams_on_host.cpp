@@ -2,6 +2,7 @@
 #include "support/cuda_on_host/streams_on_host.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,8 @@ namespace {
 thread_local std::optional<HostStream*> the_one;
 thread_local std::function<void()> within_next;
 std::atomic<int> astray = 0, multiprocessor_count = 1;
+
+std::atomic<std::size_t> most_memory = SIZE_MAX;
 
 struct Allocation {
   std::size_t bytes;
@@ -33,6 +36,9 @@ OneStream::~OneStream() { the_one.reset(); }
 int work_astray() { return astray; }
 
 void set_multiprocessors_on_host(int count) { multiprocessor_count = count; }
+
+MemoryIsShort::MemoryIsShort(std::size_t most) { most_memory = most; }
+MemoryIsShort::~MemoryIsShort() { most_memory = SIZE_MAX; }
 
 void call_within_next_library_call(std::function<void()> what) { within_next = std::move(what); }
 
@@ -66,6 +72,8 @@ bool is_memory_of(const void* pointer, HostStream* stream) {
 }
 
 int multiprocessors() { return multiprocessor_count; }
+
+bool has_memory(std::size_t bytes) { return bytes <= most_memory; }
 
 void note_library_call() {
   if (const auto what = std::exchange(within_next, nullptr)) what();

@@ -23,6 +23,15 @@ int work_astray();  ///< since the program began, of all threads
 /// asked.
 void set_multiprocessors_on_host(int count);
 
+/// While one exists, the host's CUDA has no memory in pieces of more bytes than these.
+class MemoryIsShort {
+ public:
+  explicit MemoryIsShort(std::size_t most);
+  ~MemoryIsShort();
+  MemoryIsShort(const MemoryIsShort&) = delete;
+  MemoryIsShort& operator=(const MemoryIsShort&) = delete;
+};
+
 /// Calls `what` once, while the next product, convolution or attention of this thread is inside the
 /// stand-in for its library.
 void call_within_next_library_call(std::function<void()> what);
@@ -41,6 +50,7 @@ void forget_memory(void* pointer);
 bool is_memory_of(const void* pointer, HostStream* stream);
 
 int multiprocessors();
+bool has_memory(std::size_t bytes);
 
 /// A stand-in for a library is at work.
 void note_library_call();
