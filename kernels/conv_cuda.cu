@@ -19,10 +19,15 @@ using Extents = std::array<std::int64_t, 3>;
 /// What the opaque Conv of this backend is.
 struct Convolution {
   ConvSpec spec;
-  DeviceMemory weight;            ///< [out, kt, kh, kw, in] in the compute type
-  DeviceMemory bias;              ///< [out] f32, or null
-  std::vector<Extents> prepared;  ///< extents of inputs
+  DeviceMemory weight;  ///< [out, kt, kh, kw, in] in the compute type
+  DeviceMemory bias;    ///< [out] f32, or null
+  /// Streams and extents of inputs. Nothing is made for them here, but the rule is that of all
+  /// tables.
+  std::vector<std::pair<Stream, Extents>> prepared;
 
+  bool is_prepared(const Extents& input, Stream stream) const {
+    return std::find(prepared.begin(), prepared.end(), std::pair(stream, input)) != prepared.end();
+  }
   std::int64_t k() const {
     return spec.in_channels * spec.kernel[0] * spec.kernel[1] * spec.kernel[2];
   }
@@ -100,14 +105,14 @@ Conv* conv_create(const ConvSpec& spec, ConstView weight, ConstView bias) {
 
 void conv_destroy(Conv* conv) { delete from(conv); }
 
-Status conv_prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width) {
+Status conv_prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width,
+                    Stream stream) {
   if (conv == nullptr) return Status::backend_failure;
   const Extents input{time, height, width};
   if (output_of(from(conv)->spec, input)[0] == 0) return Status::bad_shape;
-  auto& prepared = from(conv)->prepared;
-  if (std::find(prepared.begin(), prepared.end(), input) != prepared.end()) return Status::ok;
+  if (from(conv)->is_prepared(input, stream)) return Status::ok;
   try {
-    prepared.push_back(input);
+    from(conv)->prepared.emplace_back(stream, input);
   } catch (const std::exception&) {
     return Status::backend_failure;
   }
@@ -122,9 +127,7 @@ Status conv(Conv* conv, ConstView x, View y, Stream stream) {
   if (sound != Status::ok) return sound;
   const Extents input{x.shape[0], x.shape[1], x.shape[2]};
   const Extents output = output_of(spec, input);
-  const bool known =
-      std::find(made.prepared.begin(), made.prepared.end(), input) != made.prepared.end();
-  if (!known) return Status::bad_shape;
+  if (!made.is_prepared(input, stream)) return Status::bad_shape;
   return with_type(x.type, x.data, [&](auto* data) {
     using X = std::remove_cvref_t<decltype(*data)>;
     GatheredRows<X> rows{data, spec.in_channels, {}, {}, {}, {}, {}};

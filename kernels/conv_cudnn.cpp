@@ -38,13 +38,13 @@ class Convolution {
     cudnn_leave();
   }
 
-  Status prepare(const Extents& input) {
-    const Status status = conv_prepare(plain_, input[0], input[1], input[2]);
-    if (status != Status::ok || by_library_.contains(input)) return status;
+  Status prepare(const Extents& input, Stream stream) {
+    const Status status = conv_prepare(plain_, input[0], input[1], input[2], stream);
+    if (status != Status::ok || by_library_.contains({stream, input})) return status;
     const auto shape = shape_for(input);
     if (!shape) return Status::ok;
-    const Status planned = cudnn_prepare(*shape);
-    if (planned == Status::ok) by_library_.insert(input);
+    const Status planned = cudnn_prepare(*shape, stream);
+    if (planned == Status::ok) by_library_.insert({stream, input});
     return planned == Status::unsupported_type ? Status::ok : planned;
   }
 
@@ -52,7 +52,7 @@ class Convolution {
     const Status sound = check_convolution(spec_, x, y);
     if (sound != Status::ok) return sound;
     const Extents input{x.shape[0], x.shape[1], x.shape[2]};
-    if (!by_library_.contains(input) || !is_aligned_for_cudnn(x.data) ||
+    if (!by_library_.contains({stream, input}) || !is_aligned_for_cudnn(x.data) ||
         !is_aligned_for_cudnn(y.data)) {
       return conv(plain_, x, y, stream);
     }
@@ -71,8 +71,9 @@ class Convolution {
 
   ConvSpec spec_;
   Conv* plain_;
-  DeviceMemory bias_;             ///< [out] bf16, as the library wants it, or null
-  std::set<Extents> by_library_;  ///< extents of inputs for which the library has a plan
+  DeviceMemory bias_;  ///< [out] bf16, as the library wants it, or null
+  /// Streams and extents of inputs for which the library has a plan.
+  std::set<std::pair<Stream, Extents>> by_library_;
 };
 
 Convolution* from(Conv* conv) { return reinterpret_cast<Convolution*>(conv); }
@@ -105,10 +106,11 @@ Conv* create(const ConvSpec& spec, ConstView weight, ConstView bias) {
 
 void destroy(Conv* conv) { delete from(conv); }
 
-Status prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width) {
+Status prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width,
+               Stream stream) {
   if (conv == nullptr) return Status::backend_failure;
   try {
-    return from(conv)->prepare({time, height, width});
+    return from(conv)->prepare({time, height, width}, stream);
   } catch (const std::exception&) {
     return Status::backend_failure;
   }

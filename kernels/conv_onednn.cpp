@@ -240,7 +240,8 @@ Conv* conv_create(const ConvSpec& spec, ConstView weight, ConstView bias) {
 
 void conv_destroy(Conv* conv) { delete conv; }
 
-Status conv_prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width) {
+Status conv_prepare(Conv* conv, std::int64_t time, std::int64_t height, std::int64_t width,
+                    Stream) {
   if (conv == nullptr) return Status::backend_failure;
   if (conv->find(time, height, width) != nullptr) return Status::ok;
   const ConvSpec& spec = conv->spec;

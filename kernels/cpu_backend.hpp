@@ -28,7 +28,7 @@ extern const Kernels table;
 // Convolution by oneDNN, which looks at the processor itself (conv_onednn.cpp, compiled once).
 Conv* conv_create(const ConvSpec&, ConstView weight, ConstView bias);
 void conv_destroy(Conv*);
-Status conv_prepare(Conv*, std::int64_t time, std::int64_t height, std::int64_t width);
+Status conv_prepare(Conv*, std::int64_t time, std::int64_t height, std::int64_t width, Stream);
 Status conv(Conv*, ConstView x, View y, Stream);
 std::size_t conv_bytes(const Conv*);
 /// Whether bf16 convolutions run on bf16 instructions; elsewhere they compute in f32 inside.

@@ -23,7 +23,7 @@ namespace CAUSEWAY_DEVICE {
 
 Conv* conv_create(const ConvSpec&, ConstView weight, ConstView bias);
 void conv_destroy(Conv*);
-Status conv_prepare(Conv*, std::int64_t time, std::int64_t height, std::int64_t width);
+Status conv_prepare(Conv*, std::int64_t time, std::int64_t height, std::int64_t width, Stream);
 Status conv(Conv*, ConstView x, View y, Stream);
 std::size_t conv_bytes(const Conv*);
 

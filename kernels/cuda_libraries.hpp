@@ -33,6 +33,22 @@ Status add_gated_norm(const float* bias, const float* gate, View sum, const Laye
 /// bias [keys] = 0, …, 0, last: what cuDNN's attention adds to its scores.
 Status fill_last_key_bias(float* bias, std::int64_t keys, float last, Stream);
 
+/// Attention over parts of the keys, on its way to that over all of them:
+/// y = Σ_p exp(lse_p − m)·o_p / Σ_p exp(lse_p − m) with m = max_p lse_p, summed in f32.
+struct AttentionParts {
+  const void* parts = nullptr;  ///< o [count, queries, heads, head_dim] bf16
+  /// [count, heads, queries]: ln Σ exp(score) over the keys of a part, −∞ where it has none.
+  const float* lse = nullptr;
+  std::int64_t count = 0, queries = 0, heads = 0, head_dim = 0;
+  void* y = nullptr;  ///< [queries, heads, head_dim] bf16, at multiples of 16 bytes as `parts`
+  std::int64_t y_token_stride = 0, y_head_stride = 0;
+};
+Status merge_attention_parts(const AttentionParts&, Stream);
+
+/// lengths [2, parts] = the queries of each part, all of them, and then the keys of each.
+Status fill_part_lengths(std::int32_t* lengths, std::int64_t parts, std::int64_t queries,
+                         std::int64_t keys, std::int64_t part_keys, Stream);
+
 /// Weight [out, kt, kh, kw, in] of the compute type and bias [out] f32 (or null) of a convolution
 /// of the plain kernels, on the device.
 struct ConvolutionWeights {

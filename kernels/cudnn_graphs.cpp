@@ -17,7 +17,16 @@ using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 using Sizes = std::vector<std::int64_t>;
 
 /// Names of tensors when a graph is run.
-enum Uid : std::int64_t { uid_first = 1, uid_second, uid_third, uid_bias, uid_result };
+enum Uid : std::int64_t {
+  uid_first = 1,
+  uid_second,
+  uid_third,
+  uid_bias,
+  uid_result,
+  uid_lse,
+  uid_query_lengths,
+  uid_key_lengths
+};
 
 /// Plans that want more are not looked at: a convolution is a product in place, and what takes
 /// copies of its input is not the fastest.
@@ -47,28 +56,53 @@ fe::graph::Tensor_attributes channels_last(const char* name, Uid uid, std::int64
 
 Sizes sizes_of(const std::array<std::int64_t, 3>& values) { return {values.begin(), values.end()}; }
 
-void describe(fe::graph::Graph& graph, const AttentionShape& s) {
-  const auto heads = [&](const char* name, Uid uid, std::int64_t tokens, std::int64_t head_stride,
-                         std::int64_t token_stride) {
-    return tensor(
-        name, uid, {1, s.heads, tokens, s.head_dim},
-        {s.heads * std::max(head_stride, tokens * token_stride), head_stride, token_stride, 1});
+/// Lengths of all parts: what keys the last one has too many is masked.
+void describe_lengths(fe::graph::Graph& graph, const AttentionShape& s,
+                      fe::graph::SDPA_attributes& attributes) {
+  const auto lengths = [&](const char* name, Uid uid) {
+    auto described = tensor(name, uid, {s.parts, 1, 1, 1}, {1, 1, 1, 1});
+    return graph.tensor(described.set_data_type(fe::DataType_t::INT32));
   };
+  attributes.set_padding_mask(true)
+      .set_seq_len_q(lengths("query lengths", uid_query_lengths))
+      .set_seq_len_kv(lengths("key lengths", uid_key_lengths));
+}
+
+/// The parts of the keys are a batch whose queries are the same: their stride is 0.
+void describe(fe::graph::Graph& graph, const AttentionShape& s) {
+  const auto heads = [&](const char* name, Uid uid, std::int64_t tokens, std::int64_t part_stride,
+                         std::int64_t head_stride, std::int64_t token_stride) {
+    const std::int64_t alone = s.heads * std::max(head_stride, tokens * token_stride);
+    return tensor(name, uid, {s.parts, s.heads, tokens, s.head_dim},
+                  {s.parts == 1 ? alone : part_stride, head_stride, token_stride, 1});
+  };
+  const std::int64_t keys = part_keys(s);
   const Tensor q =
-      graph.tensor(heads("q", uid_first, s.queries, s.q_head_stride, s.q_token_stride));
-  const Tensor k = graph.tensor(heads("k", uid_second, s.keys, s.kv_head_stride, s.head_dim));
-  const Tensor v = graph.tensor(heads("v", uid_third, s.keys, s.kv_head_stride, s.head_dim));
+      graph.tensor(heads("q", uid_first, s.queries, 0, s.q_head_stride, s.q_token_stride));
+  const Tensor k =
+      graph.tensor(heads("k", uid_second, keys, keys * s.head_dim, s.kv_head_stride, s.head_dim));
+  const Tensor v =
+      graph.tensor(heads("v", uid_third, keys, keys * s.head_dim, s.kv_head_stride, s.head_dim));
   auto attributes = fe::graph::SDPA_attributes()
                         .set_name("attention")
-                        .set_generate_stats(false)
+                        .set_generate_stats(s.parts > 1)
                         .set_attn_scale(s.scale);
   if (s.has_bias) {
     auto bias = tensor("bias", uid_bias, {1, 1, 1, s.keys}, {s.keys, s.keys, s.keys, 1});
     attributes.set_bias(graph.tensor(bias.set_data_type(fe::DataType_t::FLOAT)));
   }
-  const Tensor y = graph.sdpa(q, k, v, attributes)[0];
-  const auto like = heads("y", uid_result, s.queries, s.y_head_stride, s.y_token_stride);
+  if (has_shorter_part(s)) describe_lengths(graph, s, attributes);
+  const auto [y, lse] = graph.sdpa(q, k, v, attributes);
+  const std::int64_t width = s.heads * s.head_dim;
+  const auto like = s.parts == 1
+                        ? heads("y", uid_result, s.queries, 0, s.y_head_stride, s.y_token_stride)
+                        : heads("y", uid_result, s.queries, s.queries * width, s.head_dim, width);
   y->set_output(true).set_uid(uid_result).set_dim(like.get_dim()).set_stride(like.get_stride());
+  if (s.parts > 1) {
+    lse->set_output(true).set_uid(uid_lse).set_data_type(fe::DataType_t::FLOAT);
+    lse->set_dim({s.parts, s.heads, s.queries, 1})
+        .set_stride({s.heads * s.queries, s.queries, 1, 1});
+  }
 }
 
 void describe(fe::graph::Graph& graph, const ConvolutionShape& s) {
@@ -105,9 +139,18 @@ struct CudnnGraph::Inside {
   cudnnHandle_t handle = nullptr;
   std::string problem;
   int candidates = 0;
+  std::int64_t parts = 1;  ///< of the keys
+
+  Inside(const AttentionShape& shape, const GraphDevice& device)
+      : handle(device.handle), parts(shape.parts) {
+    make(shape, device);
+  }
+  Inside(const ConvolutionShape& shape, const GraphDevice& device) : handle(device.handle) {
+    make(shape, device);
+  }
 
   template <class Shape>
-  Inside(const Shape& shape, const GraphDevice& device) : handle(device.handle) {
+  void make(const Shape& shape, const GraphDevice& device) {
     graph.set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT)
@@ -173,7 +216,13 @@ bool CudnnGraph::run(int candidate, const AttentionTensors& tensors, void* works
                                                  {uid_second, const_cast<void*>(tensors.k)},
                                                  {uid_third, const_cast<void*>(tensors.v)},
                                                  {uid_bias, const_cast<void*>(tensors.bias)},
-                                                 {uid_result, tensors.y}};
+                                                 {uid_result, tensors.y},
+                                                 {uid_lse, tensors.lse}};
+  if (tensors.lengths != nullptr) {
+    auto* const lengths = const_cast<std::int32_t*>(tensors.lengths);
+    by_uid[uid_query_lengths] = lengths;
+    by_uid[uid_key_lengths] = lengths + inside_->parts;
+  }
   return inside_->run(candidate, by_uid, workspace);
 }
 

@@ -21,10 +21,13 @@ struct GraphDevice {
   std::string properties;  ///< where there is no handle: cuDNN's own description, in JSON
 };
 
-/// Where the tensors of a graph lie; `bias` counts where the shape has one.
+/// Where the tensors of a graph lie; `bias` counts where the shape has one, `lse` where it has
+/// parts, and `lengths` [2, parts] int32 (queries, then keys) where one of them is shorter.
 struct AttentionTensors {
   const void *q = nullptr, *k = nullptr, *v = nullptr, *bias = nullptr;
   void* y = nullptr;
+  void* lse = nullptr;
+  const std::int32_t* lengths = nullptr;
 };
 struct ConvolutionTensors {
   const void *x = nullptr, *weight = nullptr;  ///< weight [out, kt, kh, kw, in]

@@ -21,8 +21,17 @@ struct AttentionShape {
   std::int64_t kv_head_stride = 0;  ///< of k and v [heads, slots, head_dim], rows without gaps
   float scale = 1.0f;
   bool has_bias = false;  ///< [keys] f32, added to the scaled scores of every query
+  /// Above 1 the keys are split: y is [parts, queries, heads, head_dim], each row the result over
+  /// the keys of a part, and lse [parts, heads, queries] f32 says what it weighs. No bias then.
+  std::int64_t parts = 1;
   auto operator<=>(const AttentionShape&) const = default;
 };
+
+/// Keys of a part; the last one may have fewer.
+constexpr std::int64_t part_keys(const AttentionShape& s) {
+  return (s.keys + s.parts - 1) / s.parts;
+}
+constexpr bool has_shorter_part(const AttentionShape& s) { return s.keys % s.parts != 0; }
 
 /// A convolution over bf16 [time, height, width, channels], with all that its graph depends on.
 struct ConvolutionShape {

@@ -29,10 +29,10 @@ class Block {
   std::size_t bytes_ = 0;
 };
 
-/// x, weight, bias and y of a convolution, to try plans with.
+/// x, weight, bias and y of a convolution, to try plans with on a stream.
 class Trial {
  public:
-  explicit Trial(const ConvolutionShape& s) {
+  Trial(const ConvolutionShape& s, cudaStream_t stream) : stream_(stream) {
     const auto volume = [](const std::array<std::int64_t, 3>& extents) {
       return extents[0] * extents[1] * extents[2];
     };
@@ -46,10 +46,11 @@ class Trial {
   }
 
  private:
-  static bool fill(Block& block, std::int64_t bytes) {
+  bool fill(Block& block, std::int64_t bytes) const {
     const auto size = static_cast<std::size_t>(bytes);
-    return block.grow(size) && cudaMemsetAsync(block.data(), 0, size, nullptr) == cudaSuccess;
+    return block.grow(size) && cudaMemsetAsync(block.data(), 0, size, stream_) == cudaSuccess;
   }
+  cudaStream_t stream_;
   Block x_, weight_, bias_, y_;
   bool there_ = false;
 };

@@ -19,6 +19,8 @@ namespace causeway::kernels {
 enum class Status : std::uint8_t { ok, unsupported_type, bad_shape, backend_failure };
 
 /// Device queue (a CUDA stream); null on the CPU, where every call has finished when it returns.
+/// Threads may call kernels at once, each on a stream of its own; a convolution is one thread's. A
+/// stream is destroyed when its work is done.
 using Stream = void*;
 
 enum class Activation : std::uint8_t { none, gelu_tanh, silu };
@@ -235,7 +237,7 @@ struct Kernels {
   Status (*kv_clear)(const KvLayout&, void* cache, Stream);
   Status (*kv_store)(const KvStoreArgs&, Stream);
   Status (*kv_load)(const KvLoadArgs&, Stream);
-  Status (*attention)(const AttentionArgs&, Stream);
+  Status (*attention)(const AttentionArgs&, Stream);  ///< tries algorithms as `linear` does
   Status (*biased_attention)(const BiasedAttentionArgs&, Stream);
 
   // Norms.
@@ -260,11 +262,14 @@ struct Kernels {
   // VAE.
   Conv* (*conv_create)(
       const ConvSpec&, ConstView weight /* [out, in, kt, kh, kw] */,
-      ConstView bias /* [out], or null data: 0 */);  ///< null if it cannot be; allocates
+      ConstView bias /* [out], or null data: 0 */);  ///< null if it cannot be; allocates; its
+                                                     ///< weights are there for every stream
   void (*conv_destroy)(Conv*);
-  /// Makes the plan for an input of [time, height, width]; may allocate. Idempotent.
-  Status (*conv_prepare)(Conv*, std::int64_t time, std::int64_t height, std::int64_t width);
-  /// Needs the plan for the extent of x (`bad_shape` without it); x and y are contiguous.
+  /// Makes the plan for an input of [time, height, width] on a stream; may allocate, and work and
+  /// wait on that stream. Idempotent.
+  Status (*conv_prepare)(Conv*, std::int64_t time, std::int64_t height, std::int64_t width, Stream);
+  /// Needs the plan for the extent of x on this stream (`bad_shape` without it); x and y are
+  /// contiguous.
   Status (*conv)(Conv*, ConstView x /* [t, h, w, in] */, View y /* [t', h', w', out] */, Stream);
   /// Memory that this object holds; the scratch memory of all convolutions is one block beside.
   std::size_t (*conv_bytes)(const Conv*);

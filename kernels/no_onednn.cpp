@@ -5,7 +5,7 @@ namespace causeway::kernels {
 
 Conv* conv_create(const ConvSpec&, ConstView, ConstView) { return nullptr; }
 void conv_destroy(Conv*) {}
-Status conv_prepare(Conv*, std::int64_t, std::int64_t, std::int64_t) {
+Status conv_prepare(Conv*, std::int64_t, std::int64_t, std::int64_t, Stream) {
   return Status::backend_failure;
 }
 Status conv(Conv*, ConstView, View, Stream) { return Status::backend_failure; }

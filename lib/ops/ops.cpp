@@ -344,7 +344,8 @@ Convolution Ops::make_convolution(const kernels::ConvSpec& spec, ConstView weigh
 
 void Ops::prepare(Convolution& convolution, std::int64_t time, std::int64_t height,
                   std::int64_t width) const {
-  check(kernels_->conv_prepare(convolution.conv_.get(), time, height, width), "conv_prepare");
+  check(kernels_->conv_prepare(convolution.conv_.get(), time, height, width, stream_),
+        "conv_prepare");
 }
 
 void Ops::convolve(Convolution& convolution, ConstView x, View y) const {

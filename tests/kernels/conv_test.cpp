@@ -52,7 +52,7 @@ Numbers run(const kernels::Kernels& backend, Conv* conv, const ConvSpec& s, cons
             Numbers x) {
   const Extent out = conv_output_extent(s, in);
   Numbers y(s.compute, static_cast<std::size_t>(out[0] * out[1] * out[2] * s.out_channels), 99.0f);
-  EXPECT_EQ(backend.conv_prepare(conv, in[0], in[1], in[2]), Status::ok);
+  EXPECT_EQ(backend.conv_prepare(conv, in[0], in[1], in[2], nullptr), Status::ok);
   EXPECT_EQ(backend.conv(conv, x.view({in[0], in[1], in[2], s.in_channels}),
                          y.view({out[0], out[1], out[2], s.out_channels}), nullptr),
             Status::ok);
@@ -220,13 +220,13 @@ TEST_P(ConvOn, WhatCannotBeIsRefused) {
 
   const OwnedConv conv = make_conv(backend(), spec, weight, bias);
   ASSERT_NE(conv, nullptr);
-  EXPECT_EQ(backend().conv_prepare(conv.get(), 1, 2, 5), Status::bad_shape)
+  EXPECT_EQ(backend().conv_prepare(conv.get(), 1, 2, 5, nullptr), Status::bad_shape)
       << "smaller than the kernel";
   Numbers x(ElementType::f32, 100), y(ElementType::f32, 72);
   const ConstView in = x.view({1, 5, 5, 4});
   EXPECT_EQ(backend().conv(conv.get(), in, y.view({1, 3, 3, 8}), nullptr), Status::bad_shape)
       << "no plan";
-  EXPECT_EQ(backend().conv_prepare(conv.get(), 1, 5, 5), Status::ok);
+  EXPECT_EQ(backend().conv_prepare(conv.get(), 1, 5, 5, nullptr), Status::ok);
   EXPECT_EQ(backend().conv(conv.get(), in, y.view({1, 3, 3, 8}), nullptr), Status::ok);
   EXPECT_EQ(backend().conv(conv.get(), in, y.view({1, 3, 8, 3}), nullptr), Status::bad_shape);
   Numbers half(ElementType::bf16, 100);

@@ -9,29 +9,16 @@
 #include <vector>
 
 #include "kernels/library_cases.hpp"
+#include "kernels/on_host.hpp"
 #include "support/compare.hpp"
 #include "support/cublaslt_on_host/cublaslt_on_host.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
-#include "support/numbers.hpp"
+#include "support/cuda_on_host/streams_on_host.hpp"
 
 namespace causeway::testing {
 namespace {
 
 using namespace causeway::kernels;
-
-class OnHost {
- public:
-  explicit OnHost(const std::vector<float>& values) : numbers_(ElementType::bf16, values) {}
-  void* data() const { return numbers_.data(); }
-  std::vector<float> values() const {
-    std::vector<float> values(numbers_.size());
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = numbers_[i];
-    return values;
-  }
-
- private:
-  mutable Numbers numbers_;
-};
 
 constexpr double allowed = 6e-3;
 
@@ -39,9 +26,13 @@ class CudnnOnHost : public ::testing::Test {
  protected:
   void SetUp() override {
     if (libraries_on_host_kernels() == nullptr) GTEST_SKIP() << "no fibres here";
+    set_multiprocessors_on_host(132);  // before the library asks
   }
   static const Kernels& plain() { return *cuda_on_host_kernels(); }
   static const Kernels& libraries() { return *libraries_on_host_kernels(); }
+  static bool writes_down(const std::string& line) {
+    return libraries().choices().find("\n" + line + "\n") != std::string::npos;
+  }
   static int runs() { return cudnn_on_host_runs(slow_plan) + cudnn_on_host_runs(fast_plan); }
 
   /// Whether the library did it; the result must be right in any case.
@@ -82,11 +73,78 @@ TEST_F(CudnnOnHost, LeavesToThePlainKernelWhatTheLibraryCannotDo) {
   EXPECT_FALSE(by_library(convolution(5, 8))) << "no plan";
 }
 
-TEST_F(CudnnOnHost, TakesTheLikeliestPlanOfAttentionThatWorks) {
+TEST_F(CudnnOnHost, TakesTheLikeliestPlanOfAttentionWithABias) {
   const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
-  attend<OnHost>(libraries(), {2, 32, 4, 21, 0.0f});
+  attend<OnHost>(libraries(), {2, 32, 4, 21, 1.0f});
   EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1);
   EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast);
+}
+
+TEST_F(CudnnOnHost, KeepsTheFastestPlanOfAttention) {
+  const AttentionCase c{2, 32, 4, 21, 0.0f};
+  EXPECT_TRUE(by_library(c));
+  const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
+  EXPECT_GT(slow, 0) << "was tried";
+  attend<OnHost>(libraries(), c);
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow);
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast + 1);
+  EXPECT_TRUE(writes_down("attention 2 32 1 21 1/plan2"));
+}
+
+TEST_F(CudnnOnHost, SplitsTheKeysOfFewTilesWhereThatIsFaster) {
+  const AttentionOnHost fastest(6);
+  const int in_three = cudnn_on_host_attentions(3);
+  const AttentionCase c{1, 8, 3, 1201, 0.0f};  // one tile; eight parts and six promise most
+  EXPECT_TRUE(by_library(c));
+  EXPECT_TRUE(writes_down("attention 1 8 1 1201 6/plan2"));
+  EXPECT_EQ(cudnn_on_host_attentions(3), in_three) << "tried without promise";
+  const int runs_before = runs();
+  attend<OnHost>(libraries(), c);
+  EXPECT_EQ(runs(), runs_before + 1);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 70, 1201, 0.0f, 16})) << "of the same tiles";
+  EXPECT_EQ(runs(), runs_before + 2);
+}
+
+TEST_F(CudnnOnHost, TakesNoSplitThatIsSlowerOrWrong) {
+  {
+    const AttentionOnHost fastest(1);
+    EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1301, 0.0f}));
+    EXPECT_TRUE(writes_down("attention 1 8 1 1301 1/plan2"));
+  }
+  const AttentionOnHost fast_but_wrong(6, 8);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1401, 0.0f}));
+  EXPECT_TRUE(writes_down("attention 1 8 1 1401 6/plan2"));
+}
+
+TEST_F(CudnnOnHost, AttendsWithoutMemoryForTrials) {
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1601, 0.0f}));  // there is a workspace now
+  const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);
+  const AttentionCase c{2, 64, 30, 1601, 0.0f};
+  {
+    const MemoryIsShort short_of(2 * 64 * 30 * 2 - 1);  // bytes of y
+    EXPECT_TRUE(by_library(c));
+  }
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1) << "the likeliest";
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast);
+  EXPECT_EQ(libraries().choices().find("attention 2 64 1 1601"), std::string::npos)
+      << "nothing was found out";
+}
+
+TEST_F(CudnnOnHost, TakesUpTheSplitsOfEarlierRuns) {
+  const std::string found = libraries().choices();
+  libraries().use_choices(found +
+                          "attention 1 8 1 1501 3/plan1\n"  // neither fastest nor promising
+                          "attention 1 8 1 1502 nonsense\n"
+                          "attention 1 8 1 1503 3/plan7\n"
+                          "attention 1 8 1 1504 1504/plan1\n");
+  const int slow = cudnn_on_host_runs(slow_plan), in_three = cudnn_on_host_attentions(3);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1501, 0.0f}));
+  EXPECT_EQ(cudnn_on_host_runs(slow_plan), slow + 1);
+  EXPECT_EQ(cudnn_on_host_attentions(3), in_three + 1);
+  for (const std::int64_t keys : {1502, 1503, 1504}) {  // what cannot be done is tried anew
+    EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, keys, 0.0f}));
+    EXPECT_TRUE(writes_down("attention 1 8 1 " + std::to_string(keys) + " 1/plan2"));
+  }
 }
 
 TEST_F(CudnnOnHost, ConvolvesAsThePlainKernelDoes) {
@@ -139,8 +197,8 @@ TEST_F(CudnnOnHost, RefusesWhatNoConvolutionTakes) {
   const auto in = const_view_of(x.data(), ElementType::bf16, {3, 4, 4, 4});
   const auto out = view_of(y.data(), ElementType::bf16, {1, 4, 4, 8});
   EXPECT_EQ(backend.conv(conv, in, out, nullptr), Status::bad_shape) << "not prepared";
-  EXPECT_EQ(backend.conv_prepare(conv, 2, 4, 4), Status::bad_shape);
-  EXPECT_EQ(backend.conv_prepare(conv, 3, 4, 4), Status::ok);
+  EXPECT_EQ(backend.conv_prepare(conv, 2, 4, 4, nullptr), Status::bad_shape);
+  EXPECT_EQ(backend.conv_prepare(conv, 3, 4, 4, nullptr), Status::ok);
   EXPECT_EQ(backend.conv(conv, in, out, nullptr), Status::ok);
   EXPECT_EQ(backend.conv(conv, in, view_of(y.data(), ElementType::bf16, {1, 4, 8, 4}), nullptr),
             Status::bad_shape);

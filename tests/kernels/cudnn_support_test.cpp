@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/attention_parts.hpp"
 #include "kernels/cuda_libraries.hpp"
 #include "kernels/cudnn_graphs.hpp"
 #include "model/vae.hpp"
@@ -83,24 +84,28 @@ class CudnnSupport : public ::testing::Test {
   }
 };
 
+AttentionShape attention_shape(std::int64_t heads, std::int64_t head_dim, std::int64_t queries,
+                               std::int64_t keys, std::int64_t capacity, bool has_bias) {
+  const std::int64_t width = heads * head_dim;
+  return {.heads = heads,
+          .head_dim = head_dim,
+          .queries = queries,
+          .keys = keys,
+          .q_token_stride = width,
+          .q_head_stride = head_dim,
+          .y_token_stride = width,
+          .y_head_stride = head_dim,
+          .kv_head_stride = capacity * head_dim,
+          .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
+          .has_bias = has_bias};
+}
+
 void expect_attention(std::int64_t heads, std::int64_t head_dim, std::int64_t queries,
                       std::int64_t keys, std::int64_t capacity, bool has_bias) {
-  const std::int64_t width = heads * head_dim;
-  const AttentionShape shape{.heads = heads,
-                             .head_dim = head_dim,
-                             .queries = queries,
-                             .keys = keys,
-                             .q_token_stride = width,
-                             .q_head_stride = head_dim,
-                             .y_token_stride = width,
-                             .y_head_stride = head_dim,
-                             .kv_head_stride = capacity * head_dim,
-                             .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
-                             .has_bias = has_bias};
   expect_plans("attention " + std::to_string(heads) + " x " + std::to_string(head_dim) + ", " +
                    std::to_string(queries) + " queries, " + std::to_string(keys) + " keys" +
                    (has_bias ? ", bias" : ""),
-               shape);
+               attention_shape(heads, head_dim, queries, keys, capacity, has_bias));
 }
 
 TEST_F(CudnnSupport, HasPlansForTheAttentionOfThe1p3BModelAt832x480) {
@@ -115,6 +120,27 @@ TEST_F(CudnnSupport, HasPlansForTheAttentionOfThe1p3BModelAt832x480) {
   expect_attention(12, 128, 585, 32760, 32760, false);  // one of eight ranks that share queries
   expect_attention(12, 128, 585, 201, 201, true);
   expect_attention(1, 384, 60 * 104, 60 * 104, 60 * 104, false);  // within a frame, in the VAE
+}
+
+/// Of all part counts, whichever a GPU would try: each has to be possible everywhere.
+void expect_split_attention(std::int64_t heads, std::int64_t queries, std::int64_t keys) {
+  AttentionShape shape = attention_shape(heads, 128, queries, keys, 32760, false);
+  for (const std::int64_t parts : all_part_counts) {
+    shape.parts = parts;
+    if (!can_be_split(shape)) continue;
+    expect_plans("attention " + std::to_string(heads) + " x 128, " + std::to_string(queries) +
+                     " queries, " + std::to_string(keys) + " keys in " + std::to_string(parts),
+                 shape);
+  }
+}
+
+TEST_F(CudnnSupport, HasPlansForTheAttentionOfThe1p3BModelInParts) {
+  print_head("1.3B, keys in parts");
+  for (const std::int64_t heads : {12, 6, 4, 3, 2, 1}) {
+    for (const std::int64_t chunk : {1, 4, 7}) expect_split_attention(heads, 4680, chunk * 4680);
+    expect_split_attention(heads, 4680, 32741);  // whatever the count, one part is shorter
+    expect_split_attention(heads, 1170, 32760);  // one of four ranks' queries
+  }
 }
 
 TEST_F(CudnnSupport, HasPlansForTheAttentionOfTheDemoModel) {

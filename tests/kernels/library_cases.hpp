@@ -25,7 +25,8 @@ struct AttentionCase {
 };
 
 template <class Array>
-std::vector<float> attend(const kernels::Kernels& backend, const AttentionCase& c) {
+std::vector<float> attend(const kernels::Kernels& backend, const AttentionCase& c,
+                          kernels::Stream stream = nullptr) {
   const std::int64_t width = c.heads * c.head_dim + c.gap, capacity = c.keys + 40;
   const Array q(random_normal(static_cast<std::size_t>(c.queries * width), 1));
   const Array cache(random_normal(static_cast<std::size_t>(2 * capacity * width), 2));
@@ -39,7 +40,7 @@ std::vector<float> attend(const kernels::Kernels& backend, const AttentionCase& 
   args.q = const_view_of(q.data(), ElementType::bf16, {c.queries, c.heads, c.head_dim});
   args.y = view_of(y.data(), ElementType::bf16, {c.queries, c.heads, c.head_dim});
   args.q.stride[0] = args.y.stride[0] = width;
-  EXPECT_EQ(backend.attention(args, nullptr), kernels::Status::ok);
+  EXPECT_EQ(backend.attention(args, stream), kernels::Status::ok);
   return y.values();
 }
 
@@ -49,35 +50,71 @@ struct ConvolutionCase {
   bool has_bias = true;
 };
 
+/// A convolution of `backend` with its input.
+template <class Array>
+class PreparedConvolution {
+ public:
+  PreparedConvolution(const kernels::Kernels& backend, const ConvolutionCase& c)
+      : backend_(&backend), case_(c), conv_(nullptr, backend.conv_destroy), x_(values_of(c)) {
+    const kernels::ConvSpec spec{c.in,         c.out,       c.kernel,         c.stride,
+                                 c.pad_before, c.pad_after, ElementType::bf16};
+    const auto [kt, kh, kw] = c.kernel;
+    const auto fan_in = static_cast<float>(c.in * kt * kh * kw);
+    const auto weight = random_normal(static_cast<std::size_t>(c.out * c.in * kt * kh * kw), 3,
+                                      1.0f / std::sqrt(fan_in));
+    const auto bias = random_normal(static_cast<std::size_t>(c.out), 4);
+    conv_.reset(backend.conv_create(
+        spec, const_view_of(weight.data(), ElementType::f32, {c.out, c.in, kt, kh, kw}),
+        const_view_of(c.has_bias ? bias.data() : nullptr, ElementType::f32, {c.out})));
+    EXPECT_NE(conv_.get(), nullptr);
+  }
+
+  kernels::Status prepare(kernels::Stream stream) const {
+    const auto [t, h, w] = case_.input;
+    return backend_->conv_prepare(conv_.get(), t, h, w, stream);
+  }
+
+  /// Of what the kernel answers nothing is expected here, so that it may be asked what it refuses.
+  kernels::Status run(const Array& y, kernels::Stream stream) const {
+    const auto [t, h, w] = case_.input;
+    const auto out = extents();
+    return backend_->conv(
+        conv_.get(), const_view_of(x_.data(), ElementType::bf16, {t, h, w, case_.in}),
+        view_of(y.data(), ElementType::bf16, {out[0], out[1], out[2], case_.out}), stream);
+  }
+
+  /// Prepares and runs it.
+  std::vector<float> result(kernels::Stream stream) const {
+    EXPECT_EQ(prepare(stream), kernels::Status::ok);
+    const auto out = extents();
+    const Array y(
+        std::vector<float>(static_cast<std::size_t>(out[0] * out[1] * out[2] * case_.out)));
+    EXPECT_EQ(run(y, stream), kernels::Status::ok);
+    return y.values();
+  }
+
+ private:
+  static std::vector<float> values_of(const ConvolutionCase& c) {
+    return random_normal(static_cast<std::size_t>(c.input[0] * c.input[1] * c.input[2] * c.in), 5);
+  }
+  std::array<std::int64_t, 3> extents() const {
+    std::array<std::int64_t, 3> out{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::int64_t padded = case_.input[i] + case_.pad_before[i] + case_.pad_after[i];
+      out[i] = (padded - case_.kernel[i]) / case_.stride[i] + 1;
+    }
+    return out;
+  }
+
+  const kernels::Kernels* backend_;
+  ConvolutionCase case_;
+  std::unique_ptr<kernels::Conv, void (*)(kernels::Conv*)> conv_;
+  Array x_;
+};
+
 template <class Array>
 std::vector<float> convolve(const kernels::Kernels& backend, const ConvolutionCase& c) {
-  const kernels::ConvSpec spec{c.in,         c.out,       c.kernel,         c.stride,
-                               c.pad_before, c.pad_after, ElementType::bf16};
-  const auto [kt, kh, kw] = c.kernel;
-  const auto fan_in = static_cast<float>(c.in * kt * kh * kw);
-  const auto weight = random_normal(static_cast<std::size_t>(c.out * c.in * kt * kh * kw), 3,
-                                    1.0f / std::sqrt(fan_in));
-  const auto bias = random_normal(static_cast<std::size_t>(c.out), 4);
-  auto destroy = [&](kernels::Conv* conv) { backend.conv_destroy(conv); };
-  const std::unique_ptr<kernels::Conv, decltype(destroy)> conv(
-      backend.conv_create(
-          spec, const_view_of(weight.data(), ElementType::f32, {c.out, c.in, kt, kh, kw}),
-          const_view_of(c.has_bias ? bias.data() : nullptr, ElementType::f32, {c.out})),
-      destroy);
-  EXPECT_NE(conv.get(), nullptr);
-  const auto [t, h, w] = c.input;
-  std::array<std::int64_t, 3> out{};
-  for (std::size_t i = 0; i < 3; ++i) {
-    out[i] = (c.input[i] + c.pad_before[i] + c.pad_after[i] - c.kernel[i]) / c.stride[i] + 1;
-  }
-  const Array x(random_normal(static_cast<std::size_t>(t * h * w * c.in), 5));
-  const Array y(std::vector<float>(static_cast<std::size_t>(out[0] * out[1] * out[2] * c.out)));
-  EXPECT_EQ(backend.conv_prepare(conv.get(), t, h, w), kernels::Status::ok);
-  EXPECT_EQ(
-      backend.conv(conv.get(), const_view_of(x.data(), ElementType::bf16, {t, h, w, c.in}),
-                   view_of(y.data(), ElementType::bf16, {out[0], out[1], out[2], c.out}), nullptr),
-      kernels::Status::ok);
-  return y.values();
+  return PreparedConvolution<Array>(backend, c).result(nullptr);
 }
 
 }  // namespace causeway::testing

@@ -171,11 +171,11 @@ class Patient final : public VideoSink {
   void latents(const ChunkSpan& span, ConstView) override {
     if (span.first_frame > 0) next_chunk_.set_value();
   }
-  void frames(ConstView rgb) override {
+  void frames(ConstView yuv420p) override {
     if (count == 0) {
       was_beside = next_.wait_for(std::chrono::seconds(60)) == std::future_status::ready;
     }
-    count += rgb.shape[0];
+    count += yuv420p.shape[0];
   }
   std::int64_t count = 0;
   bool was_beside = false;
@@ -241,7 +241,7 @@ TEST_P(DeviceFrames, ASinkThatFailsBesideFailsItsVideoOnAllAndTheNextOneIsMade) 
   rollout.make(small_request(1), root ? &recorder : nullptr);
   const Recorder fresh = make(*device_on_host(), GetParam(), *group, small_request(1), settings);
   EXPECT_EQ(recorder.latent, fresh.latent);
-  EXPECT_EQ(recorder.pixels, fresh.pixels);
+  EXPECT_EQ(recorder.planes, fresh.planes);
 }
 
 /// The device is lost when the first latents are out.

@@ -4,12 +4,17 @@
 #include <cublasLt.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "kernels/bfloat16.hpp"
 
-struct cublasLtContext {};
+/// The true library lets streams share a handle, but not the memory that products work in.
+struct cublasLtContext {
+  std::optional<cudaStream_t> stream;
+};
 struct cublasLtMatmulDescOpaque_t {
   cublasOperation_t a = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
@@ -29,7 +34,7 @@ struct cublasLtMatmulPreferenceOpaque_t {
 namespace {
 
 constexpr std::size_t needed_workspace = 1024;
-std::array<int, 3> runs{};
+std::array<std::atomic<int>, 3> runs{};
 
 bool has_bias(const cublasLtMatmulDescOpaque_t& product) {
   return product.epilogue == CUBLASLT_EPILOGUE_BIAS ||
@@ -229,13 +234,19 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t pr
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, const void* alpha,
-                              const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
-                              cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
-                              cublasLtMatrixLayout_t c_layout, void* d,
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
+                              const void* alpha, const void* a, cublasLtMatrixLayout_t a_layout,
+                              const void* b, cublasLtMatrixLayout_t b_layout, const void* beta,
+                              const void* c, cublasLtMatrixLayout_t c_layout, void* d,
                               cublasLtMatrixLayout_t d_layout,
                               const cublasLtMatmulAlgo_t* algorithm, void* workspace,
-                              std::size_t bytes, cudaStream_t) {
+                              std::size_t bytes, cudaStream_t stream) {
+  if (!handle->stream) handle->stream = stream;
+  if (*handle->stream != stream || !cuda_on_host::is_memory_of(workspace, stream)) {
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  cuda_on_host::note_work(stream);
+  cuda_on_host::note_library_call();
   const Problem problem{product, a_layout, b_layout, c_layout, d_layout};
   if (!problem.sound() || algorithm == nullptr || algorithm->data[0] != problem.signature() ||
       algorithm->data[1] >= runs.size() || workspace == nullptr || bytes < needed_workspace) {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -34,7 +35,7 @@ struct Fibre {
   unsigned source = 0;
 };
 
-/// The block that runs now. One for the process: kernels run one after the other, on one thread.
+/// The block that runs now. One for the process: kernels run one after the other.
 struct Block {
   std::vector<std::unique_ptr<Fibre>> fibres;
   unsigned threads = 0;
@@ -44,13 +45,14 @@ struct Block {
   std::mt19937 order{20261121};
 };
 Block the_block;
+std::mutex one_grid_at_a_time;
 
 std::int64_t grids = 0;          ///< that have been run
 std::int64_t checked_bytes = 0;  ///< of vectors
-double passed = 0;               ///< milliseconds, beside the true ones
-
-/// Whether somebody has waited for the kernels since the last one was started.
-bool waited = true;
+// Of each thread, as each has its streams for itself.
+thread_local double passed = 0;  ///< milliseconds, beside the true ones
+/// Whether it has waited for its kernels since the last one was started.
+thread_local bool waited = true;
 
 void leave(State state) {
   Fibre& fibre = *the_block.running;
@@ -155,6 +157,7 @@ void run_block(dim3 shape) {
 }  // namespace
 
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread) {
+  const std::lock_guard lock(one_grid_at_a_time);
   waited = false;
   ++grids;
   the_block.body = &thread;
@@ -195,8 +198,10 @@ void check_vector(const void* at, std::size_t bytes) {
 }  // namespace cuda_on_host
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
-  *pointer = std::malloc(bytes);
-  return *pointer != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
+  *pointer = cuda_on_host::has_memory(bytes) ? std::malloc(bytes) : nullptr;
+  if (*pointer == nullptr) return cudaErrorMemoryAllocation;
+  cuda_on_host::note_memory(*pointer, bytes);
+  return cudaSuccess;
 }
 cudaError_t cudaFree(void* pointer) {
   // CUDA may wait here for kernels that still use the memory, but does not promise to.
@@ -204,22 +209,28 @@ cudaError_t cudaFree(void* pointer) {
     std::fprintf(stderr, "cudaFree, and nobody has waited for the kernels before\n");
     std::abort();
   }
+  cuda_on_host::forget_memory(pointer);
   std::free(pointer);
   return cudaSuccess;
 }
-cudaError_t cudaMemcpy(void* target, const void* source, std::size_t bytes, cudaMemcpyKind) {
+cudaError_t cudaMemcpy(void* target, const void* source, std::size_t bytes, cudaMemcpyKind kind) {
+  return cudaMemcpyAsync(target, source, bytes, kind, nullptr);
+}
+cudaError_t cudaMemcpyAsync(void* target, const void* source, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  cuda_on_host::note_work(stream);
   std::memcpy(target, source, bytes);
   return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* target, const void* source, std::size_t bytes,
-                            cudaMemcpyKind kind, cudaStream_t) {
-  return cudaMemcpy(target, source, bytes, kind);
-}
-cudaError_t cudaMemsetAsync(void* target, int value, std::size_t bytes, cudaStream_t) {
+cudaError_t cudaMemsetAsync(void* target, int value, std::size_t bytes, cudaStream_t stream) {
+  cuda_on_host::note_work(stream);
   std::memset(target, value, bytes);
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaDeviceSynchronize(); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  cuda_on_host::note_work(stream);
+  return cudaDeviceSynchronize();
+}
 cudaError_t cudaDeviceSynchronize() {
   cuda_on_host::waited = true;
   return cudaSuccess;
@@ -233,8 +244,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::strcpy(properties->name, "the host");
   return cudaSuccess;
 }
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
-  *value = 1;
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
+  *value = what == cudaDevAttrMultiProcessorCount ? cuda_on_host::multiprocessors() : 1;
   return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
@@ -245,7 +256,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  cuda_on_host::note_work(stream);
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   *event = std::chrono::duration<double, std::milli>(now).count() + cuda_on_host::passed;
   return cudaSuccess;

@@ -12,6 +12,8 @@
 #include <functional>
 #include <type_traits>
 
+#include "support/cuda_on_host/streams_on_host.hpp"
+
 #define __global__
 #define __device__
 #define __host__
@@ -29,14 +31,14 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 namespace cuda_on_host {
 
 /// Runs `thread` once for every thread of every block. Ends the process where threads of a block
-/// wait for each other for ever.
+/// wait for each other for ever. Threads of the host take turns.
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread);
 
 /// How many grids have been run, and what their threads have read and written as vectors.
 std::int64_t launches();
 std::int64_t vector_bytes();
 
-/// The clock of events goes on by so much at once, as if a kernel had taken it.
+/// The clock of this thread's events goes on by so much at once, as if a kernel had taken it.
 void pass_time(double milliseconds);
 
 void block_barrier();
@@ -142,6 +144,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
       grid.z > 65535 || block.x == 0 || block.x * block.y * block.z > 1024) {
     return cudaErrorInvalidValue;
   }
+  cuda_on_host::note_work(config->stream);
   cuda_on_host::run_grid(grid, block, [&] { kernel(arguments...); });
   return cudaSuccess;
 }

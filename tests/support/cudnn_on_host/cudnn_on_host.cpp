@@ -5,8 +5,11 @@
 #include <cudnn.h>
 
 #include <array>
-#include <chrono>
-#include <thread>
+#include <atomic>
+#include <cmath>
+#include <list>
+#include <mutex>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -15,23 +18,45 @@
 #include "support/attention_oracle.hpp"
 #include "support/conv_oracle.hpp"
 
-struct cudnnContext {};
+/// One of several streams, or of none yet.
+struct cudnnContext {
+  std::optional<cudaStream_t> stream;
+};
 
 std::size_t cudnnGetVersion() { return 91900; }
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
-  static cudnnContext made;
-  *handle = &made;
+  static std::list<cudnnContext> made;  // never destroyed, as by the kernels' code
+  static std::mutex lock;
+  const std::lock_guard guard(lock);
+  *handle = &made.emplace_back();
   return CUDNN_STATUS_SUCCESS;
 }
-cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t) {
-  return handle == nullptr ? CUDNN_STATUS_NOT_INITIALIZED : CUDNN_STATUS_SUCCESS;
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
+  if (handle == nullptr) return CUDNN_STATUS_NOT_INITIALIZED;
+  if (!handle->stream) handle->stream = stream;
+  return *handle->stream == stream ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 
 namespace causeway::testing {
 namespace {
-std::array<int, 3> runs{};
+std::array<std::atomic<int>, 3> runs{};
+std::atomic<int> convolutions = 0;
+std::array<std::atomic<int>, 9> attentions{};
+std::atomic<std::int64_t> fastest_parts = 1, wrong_parts = 0;
+}  // namespace
+AttentionOnHost::AttentionOnHost(std::int64_t fastest, std::int64_t wrong) {
+  fastest_parts = fastest;
+  wrong_parts = wrong;
+}
+AttentionOnHost::~AttentionOnHost() {
+  fastest_parts = 1;
+  wrong_parts = 0;
+}
+int cudnn_on_host_attentions(std::int64_t parts) {
+  return attentions.at(static_cast<std::size_t>(parts));
 }
 int cudnn_on_host_runs(int plan) { return runs[static_cast<std::size_t>(plan)]; }
+int cudnn_on_host_convolutions() { return convolutions; }
 }  // namespace causeway::testing
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
@@ -55,30 +80,72 @@ struct Elements {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-void attend(const AttentionShape& s, const AttentionTensors& tensors) {
+/// ln Σ exp(scale·q·k) over some keys.
+template <class Key>
+double lse_of(const std::vector<double>& query, std::int64_t keys, double scale, const Key& key) {
+  double sum = 0.0;
+  for (std::int64_t j = 0; j < keys; ++j) {
+    double dot = 0.0;
+    for (std::size_t i = 0; i < query.size(); ++i) dot += query[i] * key(index(j), i);
+    sum += std::exp(scale * dot);
+  }
+  return std::log(sum);
+}
+
+/// Keys of a part: all that its description has, unless lengths mask some.
+std::int64_t keys_of(const AttentionShape& s, const AttentionTensors& tensors, std::int64_t part) {
+  return tensors.lengths == nullptr ? part_keys(s) : tensors.lengths[s.parts + part];
+}
+
+/// One row of y, over the keys of one part.
+void attend_row(const AttentionShape& s, const AttentionTensors& tensors, std::int64_t part,
+                std::int64_t head, std::int64_t t) {
   const Elements q{tensors.q}, k{tensors.k}, v{tensors.v}, bias{tensors.bias, false};
-  auto* const y = static_cast<bfloat16*>(tensors.y);
-  for (std::int64_t head = 0; head < s.heads; ++head) {
-    const auto rows_of = [&](const Elements& of) {
-      return [&, head](std::size_t key, std::size_t i) {
-        return of[index(head * s.kv_head_stride) + key * index(s.head_dim) + i];
-      };
+  const auto rows_of = [&](const Elements& of) {
+    return [&](std::size_t key, std::size_t i) {
+      return of[index(head * s.kv_head_stride + part * part_keys(s) * s.head_dim) +
+                key * index(s.head_dim) + i];
     };
-    for (std::int64_t t = 0; t < s.queries; ++t) {
-      std::vector<double> query(index(s.head_dim));
-      for (std::size_t i = 0; i < query.size(); ++i) {
-        query[i] = q[index(t * s.q_token_stride + head * s.q_head_stride) + i];
-      }
-      const auto row = testing::attention_oracle(
-          query, index(s.keys), rows_of(k), rows_of(v),
-          [&](std::size_t key) { return s.has_bias ? bias[key] : 0.0; },
-          static_cast<double>(s.scale));
-      for (std::size_t i = 0; i < row.size(); ++i) {
-        y[index(t * s.y_token_stride + head * s.y_head_stride) + i] =
-            to_bfloat16(static_cast<float>(row[i]));
-      }
+  };
+  std::vector<double> query(index(s.head_dim));
+  for (std::size_t i = 0; i < query.size(); ++i) {
+    query[i] = q[index(t * s.q_token_stride + head * s.q_head_stride) + i];
+  }
+  const std::int64_t keys = keys_of(s, tensors, part);
+  const auto scale = static_cast<double>(s.scale);
+  const auto row = testing::attention_oracle(
+      query, index(keys), rows_of(k), rows_of(v),
+      [&](std::size_t key) { return s.has_bias ? bias[key] : 0.0; }, scale);
+  const bool whole = s.parts == 1;
+  const std::int64_t y_row = (part * s.queries + t) * s.heads + head;
+  auto* const y = static_cast<bfloat16*>(tensors.y) +
+                  (whole ? t * s.y_token_stride + head * s.y_head_stride : y_row * s.head_dim);
+  for (std::size_t i = 0; i < row.size(); ++i) y[i] = to_bfloat16(static_cast<float>(row[i]));
+  if (whole) return;
+  const double lse = s.parts == testing::wrong_parts ? 7.0 * static_cast<double>(part)
+                                                     : lse_of(query, keys, scale, rows_of(k));
+  static_cast<float*>(tensors.lse)[(part * s.heads + head) * s.queries + t] =
+      static_cast<float>(lse);
+}
+
+void attend(const AttentionShape& s, const AttentionTensors& tensors) {
+  for (std::int64_t part = 0; part < s.parts; ++part) {
+    for (std::int64_t head = 0; head < s.heads; ++head) {
+      for (std::int64_t t = 0; t < s.queries; ++t) attend_row(s, tensors, part, head, t);
     }
   }
+}
+
+/// Whether lengths are there where they are needed, for all queries of every part and no key more.
+bool lengths_are_right(const AttentionShape& s, const AttentionTensors& tensors) {
+  if (!has_shorter_part(s)) return tensors.lengths == nullptr;
+  if (tensors.lengths == nullptr) return false;
+  std::int64_t keys = 0;
+  for (std::int64_t part = 0; part < s.parts; ++part) {
+    if (tensors.lengths[part] != s.queries) return false;
+    keys += tensors.lengths[s.parts + part];
+  }
+  return keys == s.keys;
 }
 
 void convolve(const ConvolutionShape& s, const ConvolutionTensors& tensors) {
@@ -106,24 +173,42 @@ void convolve(const ConvolutionShape& s, const ConvolutionTensors& tensors) {
 
 struct CudnnGraph::Inside {
   std::variant<AttentionShape, ConvolutionShape> shape;
+  cudnnHandle_t handle = nullptr;
   std::string problem;
   std::array<bool, 3> built{};
+
+  Inside(const std::variant<AttentionShape, ConvolutionShape>& shape_, cudnnHandle_t handle_)
+      : shape(shape_), handle(handle_) {
+    if (std::holds_alternative<ConvolutionShape>(shape)) ++testing::convolutions;
+    if (const auto* const s = std::get_if<AttentionShape>(&shape)) {
+      ++testing::attentions.at(index(s->parts));
+    }
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  ~Inside() {
+    if (std::holds_alternative<ConvolutionShape>(shape)) --testing::convolutions;
+  }
 
   /// Whether a plan may be started now; the slow one takes its time.
   bool starts(int plan, const void* workspace) const {
     if (plan < 0 || plan > fast_plan || !built[index(plan)] || workspace == nullptr) return false;
+    if (!handle->stream || !::cuda_on_host::is_memory_of(workspace, *handle->stream)) return false;
+    ::cuda_on_host::note_work(*handle->stream);
+    ::cuda_on_host::note_library_call();
     ++testing::runs[index(plan)];
-    if (plan == slow_plan) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    // More than this process could lose to others meanwhile.
+    if (plan == slow_plan) ::cuda_on_host::pass_time(1e6);
     return true;
   }
 };
 
 CudnnGraph::CudnnGraph(const AttentionShape& shape, const GraphDevice& device)
-    : inside_(std::make_unique<Inside>(Inside{shape, {}, {}})) {
+    : inside_(std::make_unique<Inside>(shape, device.handle)) {
   if (device.handle == nullptr || shape.keys == 5) inside_->problem = "five keys";
 }
 CudnnGraph::CudnnGraph(const ConvolutionShape& shape, const GraphDevice& device)
-    : inside_(std::make_unique<Inside>(Inside{shape, {}, {}})) {
+    : inside_(std::make_unique<Inside>(shape, device.handle)) {
   if (device.handle == nullptr || shape.in_channels == 5) inside_->problem = "five channels";
 }
 CudnnGraph::~CudnnGraph() = default;
@@ -141,7 +226,20 @@ std::size_t CudnnGraph::workspace_bytes(int) const { return needed_workspace; }
 
 bool CudnnGraph::run(int candidate, const AttentionTensors& tensors, void* workspace) const {
   if (!inside_->starts(candidate, workspace)) return false;
-  attend(std::get<AttentionShape>(inside_->shape), tensors);
+  const auto& shape = std::get<AttentionShape>(inside_->shape);
+  if (shape.has_bias && !::cuda_on_host::is_memory_of(tensors.bias, *inside_->handle->stream)) {
+    return false;
+  }
+  const cudaStream_t stream = *inside_->handle->stream;
+  if (shape.parts > 1 && (shape.has_bias || !lengths_are_right(shape, tensors) ||
+                          !::cuda_on_host::is_memory_of(tensors.y, stream) ||
+                          !::cuda_on_host::is_memory_of(tensors.lse, stream))) {
+    return false;
+  }
+  const bool wrong = shape.parts == testing::wrong_parts;
+  const bool fastest = shape.parts == testing::fastest_parts;
+  ::cuda_on_host::pass_time(wrong ? 1e4 : fastest ? 5e4 : 1e5);
+  attend(shape, tensors);
   return true;
 }
 bool CudnnGraph::run(int candidate, const ConvolutionTensors& tensors, void* workspace) const {
