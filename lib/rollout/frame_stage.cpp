@@ -6,8 +6,12 @@
 
 namespace causeway {
 
-FrameStage::FrameStage(Model& model, VideoSink& sink, Clock::time_point start)
-    : model_(&model), ops_(&model.decoder_ops()), sink_(&sink), start_(start) {}
+FrameStage::FrameStage(Model& model, VideoSink& sink, Clock::time_point start, bool beside)
+    : model_(&model),
+      ops_(&model.decoder_ops()),
+      sink_(&sink),
+      start_(start),
+      beside_(beside && ops_->memory().stream() != nullptr) {}
 
 void FrameStage::begin(std::int64_t latent_height, std::int64_t latent_width) {
   const VaeConfig& vae = model_->vae_config();
@@ -18,7 +22,7 @@ void FrameStage::begin(std::int64_t latent_height, std::int64_t latent_width) {
 }
 
 void FrameStage::push(Tensor chunk) {
-  if (!is_beside()) return decode(chunk);
+  if (!beside_) return decode(chunk);
   // A task is copyable, a tensor is not.
   auto shared = std::make_shared<const Tensor>(std::move(chunk));
   decoding_.run([this, shared] {
@@ -53,7 +57,7 @@ void FrameStage::decode(const Tensor& chunk) {
 }
 
 void FrameStage::hand_out(Tensor frames) {
-  if (!is_beside()) return sink_->frames(std::as_const(frames).view());
+  if (!beside_) return sink_->frames(std::as_const(frames).view());
   auto shared = std::make_shared<const Tensor>(std::move(frames));
   handing_.run([this, shared] { sink_->frames(shared->view()); });
 }

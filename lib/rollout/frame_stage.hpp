@@ -11,14 +11,15 @@
 
 namespace causeway {
 
-/// Decodes the chunks of one video, one after another. Where the decoder has a queue of a device to
-/// itself (`Model::decoder_ops`), a thread does it beside whatever the caller does next, and
-/// another one hands the frames out; else `push` does both before it returns. What goes wrong there
-/// is thrown by a later call. The sink is used until the destructor has returned, no longer.
+/// Decodes the chunks of one video, one after another. Where it may do so beside other work, and
+/// the decoder has a queue of a device to itself (`Model::decoder_ops`), a thread does it beside
+/// whatever the caller does next, and another one hands the frames out; else `push` does both
+/// before it returns. What goes wrong there is thrown by a later call. The sink is used until the
+/// destructor has returned, no longer.
 class FrameStage {
  public:
-  /// `start` is when the video was begun. All three must outlive the stage.
-  FrameStage(Model& model, VideoSink& sink, Clock::time_point start);
+  /// `start` is when the video was begun. Model and sink must outlive the stage.
+  FrameStage(Model& model, VideoSink& sink, Clock::time_point start, bool beside);
   ~FrameStage() { abandon(); }
   FrameStage(const FrameStage&) = delete;
   FrameStage& operator=(const FrameStage&) = delete;
@@ -40,7 +41,6 @@ class FrameStage {
   double first_frame() const { return first_frame_; }
 
  private:
-  bool is_beside() const { return ops_->memory().stream() != nullptr; }
   void decode(const Tensor& chunk);
   void hand_out(Tensor frames);
 
@@ -48,6 +48,7 @@ class FrameStage {
   const Ops* ops_;
   VideoSink* sink_;
   Clock::time_point start_;
+  bool beside_;
   Tensor planes_;  // [frames, height·width·3/2] u8, on the device: the frames of one latent
   std::vector<double> seconds_;
   double first_frame_ = 0;

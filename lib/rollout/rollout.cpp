@@ -69,6 +69,8 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
   expects(!request.prompts.empty() && request.prompts.front().first_chunk == 0,
           "a prompt for chunk 0");
   expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
+  const VideoShape shape{request.latent_frames, request.latent_height, request.latent_width,
+                         request.initial_frames};
 
   // A rank that has no room must not leave the others.
   together(video, [&] {
@@ -78,7 +80,7 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     prepare_cache(request, video.grid);
     prepare_workspaces(video, spans);
     if (group_->rank() == 0 && settings_.decode) {
-      video.frames.emplace(*model_, *sink, video.start);
+      video.frames.emplace(*model_, *sink, video.start, made_.contains(shape));
       video.frames->begin(request.latent_height, request.latent_width);
     }
   });
@@ -104,6 +106,7 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     }
   }
   finish_frames(video);
+  made_.insert(shape);
   for (const auto& [frames, work] : workspaces_) {
     video.report.chunk_bytes +=
         static_cast<std::int64_t>(work.pass.bytes() + work.x.bytes() + work.flow.bytes());

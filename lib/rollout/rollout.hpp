@@ -1,11 +1,13 @@
 // The face of lib/rollout: one video, chunk after chunk.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -120,6 +122,8 @@ class Rollout {
     ChunkPass pass;
     Tensor x, flow;  // [own tokens, patch inputs], [own tokens, patch outputs], f32
   };
+  /// Latent frames, height and width, and given frames.
+  using VideoShape = std::array<std::int64_t, 4>;
   const TextContext& context_for(const std::string& prompt, Video& video);
   void prepare_cache(const VideoRequest& request, const RankGrid& grid);
   void prepare_workspaces(const Video& video, const std::vector<ChunkSpan>& spans);
@@ -143,6 +147,9 @@ class Rollout {
   std::int64_t cache_tokens_ = 0, cache_sink_ = 0;
   std::map<std::int64_t, Workspace> workspaces_;  // by the chunk's latent frames
   std::int64_t rows_ = 0, columns_ = 0;           // tokens of a frame, of those
+  /// Shapes of the videos made so far. In the first one of a shape a backend may try its
+  /// algorithms; nothing runs beside that, as it is timed.
+  std::set<VideoShape> made_;
   /// The contexts of the last prompts, newest first; every rank of the group keeps the same ones.
   std::list<KeptContext> contexts_;
 };
