@@ -6,19 +6,22 @@
 
 namespace causeway {
 
-FrameStage::FrameStage(Model& model, VideoSink& sink, Clock::time_point start, bool beside)
+FrameStage::FrameStage(Model& model, VideoSink& sink, Tensor& planes, Clock::time_point start,
+                       bool beside)
     : model_(&model),
       ops_(&model.decoder_ops()),
       sink_(&sink),
       start_(start),
-      beside_(beside && ops_->memory().stream() != nullptr) {}
+      beside_(beside && ops_->memory().stream() != nullptr),
+      planes_(&planes) {}
 
 void FrameStage::begin(std::int64_t latent_height, std::int64_t latent_width) {
   const VaeConfig& vae = model_->vae_config();
   model_->vae_decoder().begin(latent_height, latent_width);
   const std::int64_t pixels =
       latent_height * latent_width * vae.spatial_stride() * vae.spatial_stride();
-  planes_ = ops_->tensor(ElementType::u8, {vae.temporal_stride(), pixels / 2 * 3});
+  const std::vector<std::int64_t> shape{vae.temporal_stride(), pixels / 2 * 3};
+  if (planes_->shape() != shape) *planes_ = ops_->tensor(ElementType::u8, shape);
 }
 
 void FrameStage::push(Tensor chunk) {
@@ -45,7 +48,7 @@ void FrameStage::decode(const Tensor& chunk) {
   auto since = Clock::now();
   double seconds = 0;
   model_->vae_decoder().decode(chunk.view(), [&](ConstView frames) {
-    const View planes = planes_.rows(0, frames.shape[0]);
+    const View planes = planes_->rows(0, frames.shape[0]);
     ops_->frames_to_yuv420p(frames, planes);
     Tensor finished = ops_->downloaded(planes);
     seconds += seconds_since(since);

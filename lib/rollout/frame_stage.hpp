@@ -18,8 +18,9 @@ namespace causeway {
 /// destructor has returned, no longer.
 class FrameStage {
  public:
-  /// `start` is when the video was begun. Model and sink must outlive the stage.
-  FrameStage(Model& model, VideoSink& sink, Clock::time_point start, bool beside);
+  /// `start` is when the video was begun. `planes` is memory that is kept from one video to the
+  /// next. All three objects must outlive the stage.
+  FrameStage(Model& model, VideoSink& sink, Tensor& planes, Clock::time_point start, bool beside);
   ~FrameStage() { abandon(); }
   FrameStage(const FrameStage&) = delete;
   FrameStage& operator=(const FrameStage&) = delete;
@@ -49,7 +50,7 @@ class FrameStage {
   VideoSink* sink_;
   Clock::time_point start_;
   bool beside_;
-  Tensor planes_;  // [frames, height·width·3/2] u8, on the device: the frames of one latent
+  Tensor* planes_;  // [frames, height·width·3/2] u8, on the device: the frames of one latent
   std::vector<double> seconds_;
   double first_frame_ = 0;
   Beside handing_;  // outlives what gives it work

@@ -80,7 +80,7 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     prepare_cache(request, video.grid);
     prepare_workspaces(video, spans);
     if (group_->rank() == 0 && settings_.decode) {
-      video.frames.emplace(*model_, *sink, video.start, made_.contains(shape));
+      video.frames.emplace(*model_, *sink, planes_, video.start, made_.contains(shape));
       video.frames->begin(request.latent_height, request.latent_width);
     }
   });
@@ -215,6 +215,7 @@ void Rollout::agree_or_abandon(Video& video, const std::exception_ptr& problem) 
   if (group_->all_agree(problem == nullptr)) return;
   if (video.frames) {
     video.frames.reset();
+    planes_ = Tensor();
     model_->vae_decoder().end();
   }
   auto code = ExitCode::some_samples_failed;

@@ -147,6 +147,7 @@ class Rollout {
   std::int64_t cache_tokens_ = 0, cache_sink_ = 0;
   std::map<std::int64_t, Workspace> workspaces_;  // by the chunk's latent frames
   std::int64_t rows_ = 0, columns_ = 0;           // tokens of a frame, of those
+  Tensor planes_;                                 // of FrameStage
   /// Shapes of the videos made so far. In the first one of a shape a backend may try its
   /// algorithms; nothing runs beside that, as it is timed.
   std::set<VideoShape> made_;

@@ -208,6 +208,23 @@ TEST_P(DeviceFrames, AreDecodedAndHandedOutBesideThePassesThatComeNext) {
   EXPECT_GT(report.first_frame, report.chunks[0].denoise);
 }
 
+TEST_P(DeviceFrames, OfALaterVideoTakeNoMemoryAndTheHostWaitsTwiceAChunk) {
+  if (group_->rank() != 0) return;
+  const auto alone = make_solo_communicator();
+  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
+  RolloutSettings settings;
+  settings.denoising_steps = {1000, 500};
+  settings.chunk_frames = 1;
+  Rollout rollout(model, *alone, settings);
+  Recorder recorder;
+  rollout.make(small_request(2), &recorder);
+  const DeviceCalls before = calls_of_device_on_host();
+  rollout.make(small_request(2, 7), &recorder);
+  const DeviceCalls after = calls_of_device_on_host();
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.waits - before.waits, 3);  // after denoising, and after a refresh
+}
+
 /// Fails with some frames, and counts how often it is called.
 class Failing final : public VideoSink {
  public:

@@ -74,6 +74,7 @@ class ClosedMemory final : public Memory {
     require(offset + size <= room && in_use_ + bytes <= limit_, ExitCode::device,
             "the device has no {} bytes left", bytes);
     taken_[offset] = size;
+    ++calls_.allocations;
     in_use_ += bytes;
     peak_ = std::max(peak_.load(), in_use_.load());
     return begin_ + offset;
@@ -97,6 +98,10 @@ class ClosedMemory final : public Memory {
     std::memset(pointer, 0, bytes);
     close();
   }
+  DeviceCalls calls() {
+    const std::lock_guard lock(one_at_a_time_);
+    return calls_;
+  }
   void forget_peak() { peak_ = in_use_.load(); }
   void limit(std::size_t bytes) { limit_ = bytes; }
   bool is_host() const override { return false; }
@@ -113,6 +118,7 @@ class ClosedMemory final : public Memory {
   void wait() override {
     const std::lock_guard lock(one_at_a_time_);
     require(!lost, ExitCode::device, "the device is lost");
+    ++calls_.waits;
     carry_out();
   }
   bool idle() override {
@@ -167,6 +173,7 @@ class ClosedMemory final : public Memory {
   }
 
   std::recursive_mutex one_at_a_time_;
+  DeviceCalls calls_;
   static constexpr std::size_t room = std::size_t{1} << 30, page = 4096;
   static constexpr int private_memory = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   int file_;  // pages of what has been shared, each at its offset; then one page that counts
@@ -258,6 +265,8 @@ const Ops* device_with_libraries_on_host() {
 }
 
 void lose_device_on_host(bool now) { lost = now; }
+
+DeviceCalls calls_of_device_on_host() { return closed_memory().calls(); }
 
 void forget_peak_of_device_on_host() { closed_memory().forget_peak(); }
 

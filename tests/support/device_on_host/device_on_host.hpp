@@ -22,6 +22,12 @@ void lose_device_on_host(bool now);
 /// From now on it has room for so many bytes more than it holds now; 0: as many as it ever had.
 void limit_device_on_host(std::size_t more);
 
+/// How often memory of it was allocated, and how often it was waited for other than by a copy.
+struct DeviceCalls {
+  int allocations = 0, waits = 0;
+};
+DeviceCalls calls_of_device_on_host();
+
 /// Its peak becomes what it holds now.
 void forget_peak_of_device_on_host();
 
