@@ -37,7 +37,7 @@ run_gpu_tests() {
 run_sanitizer() {
   local tool test
   for tool in memcheck racecheck; do
-    for test in normalize elementwise diffusion vae_layout biased_attention; do
+    for test in normalize row_groups elementwise diffusion vae_layout yuv420p biased_attention; do
       echo "$tool, ${test}_test"
       timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/kernels/${test}_test" \
         --gtest_filter='*/gpu' --gtest_brief=1
@@ -45,6 +45,8 @@ run_sanitizer() {
     # The products, with libraries and without, at a few shapes.
     timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/kernels/linear_test" \
       --gtest_filter='*Accumulates*/gpu*:*Epilogues*/gpu*' --gtest_brief=1
+    timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/tests/kernels/linear_norm_test" \
+      --gtest_filter='*/gpu*' --gtest_brief=1
   done 2>&1 | tee "$folder/sanitizer.log"
 }
 
