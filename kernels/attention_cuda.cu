@@ -124,6 +124,7 @@ __global__ void __launch_bounds__(threads)
       tile_total += weight;
     }
     total = total * factor + group_sum(tile_total);
+#pragma unroll  // else the sums would lie in memory
     for (int part = 0; part < shares; ++part) {
       const int dim = part * tile_dims;
       if (dim >= problem.head_dim) break;
@@ -141,6 +142,7 @@ __global__ void __launch_bounds__(threads)
   }
   if (query >= problem.queries) return;
   const float inverse = 1.0f / total;
+#pragma unroll
   for (int part = 0; part < shares; ++part) {
     for (int s = 0; s < share; ++s) {
       const int i = part * tile_dims + s * group + lane;

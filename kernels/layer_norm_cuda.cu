@@ -6,13 +6,15 @@
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
-template <class Y, bool whole>
+/// X: float, or const float where it stays as it is.
+template <class X, class Y, bool whole>
 struct LayerNormRow {
-  const float* x;
+  X* x;
   Y* y;
   std::int64_t width, x_stride, y_stride;
   const float *scale, *shift;
   float extra, eps;  ///< extra: 1 where the scale is given as scale − 1
+  float per_column;  ///< 1 / width: a division takes registers that some GPUs spill then
   __device__ void operator()(std::int64_t row, int lane) const {
     finish(row, lane, row_sum<whole>(x + row * x_stride, width, lane, [](float sum, float value) {
              return sum + value;
@@ -21,12 +23,12 @@ struct LayerNormRow {
   /// The rest, when the row's sum is known.
   __device__ void finish(std::int64_t row, int lane, float sum) const {
     const float* from = x + row * x_stride;
-    const float mean = sum / static_cast<float>(width);
+    const float mean = sum * per_column;
     const float squares = row_sum<whole>(from, width, lane, [mean](float so_far, float value) {
       const float distance = value - mean;
       return fmaf(distance, distance, so_far);
     });
-    const float inverse = 1.0f / sqrtf(squares / static_cast<float>(width) + eps);
+    const float inverse = 1.0f / sqrtf(squares * per_column + eps);
     const float more = extra;
     map_row<whole>(
         from, y + row * y_stride, width, lane,
@@ -43,11 +45,10 @@ struct LayerNormRow {
 template <class Y, bool whole>
 struct GatedSumNormRow {
   const float *bias, *gate;
-  float* sums;
-  LayerNormRow<Y, whole> norm;  ///< of the sums
+  LayerNormRow<float, Y, whole> norm;  ///< of the sums, its x
   __device__ void operator()(std::int64_t row, int lane) const {
     const Y* from = norm.y + row * norm.y_stride;
-    float* to = sums + row * norm.x_stride;
+    float* to = norm.x + row * norm.x_stride;
     float row_total = 0.0f;
     each_group<whole>(norm.width, lane, [&](std::int64_t i, int count) {
       Group added = read_group<whole>(from + i, count);
@@ -67,9 +68,9 @@ struct GatedSumNormRow {
   }
 };
 
-template <bool whole, class Y>
-LayerNormRow<Y, whole> layer_norm_row(const LayerNormArgs& args, Y* y) {
-  return {static_cast<const float*>(args.x.data),
+template <bool whole, class X, class Y>
+LayerNormRow<X, Y, whole> layer_norm_row(const LayerNormArgs& args, X* x, Y* y) {
+  return {x,
           y,
           args.x.shape[1],
           args.x.stride[0],
@@ -77,7 +78,8 @@ LayerNormRow<Y, whole> layer_norm_row(const LayerNormArgs& args, Y* y) {
           args.scale,
           args.shift,
           args.one_plus_scale ? 1.0f : 0.0f,
-          args.eps};
+          args.eps,
+          1.0f / static_cast<float>(args.x.shape[1])};
 }
 
 }  // namespace
@@ -91,7 +93,9 @@ Status layer_norm(const LayerNormArgs& args, Stream stream) {
   return with_rows(
       x, args.y,
       [&](auto* y, auto whole) {
-        return for_each_row(x.shape[0], stream, layer_norm_row<decltype(whole)::value>(args, y));
+        return for_each_row(
+            x.shape[0], stream,
+            layer_norm_row<decltype(whole)::value>(args, static_cast<const float*>(x.data), y));
       },
       args.scale, args.shift);
 }
@@ -106,7 +110,7 @@ Status add_gated_norm(const float* bias, const float* gate, View sum, const Laye
         using Body = GatedSumNormRow<std::remove_cvref_t<decltype(*y)>, as_vectors>;
         return for_each_row(
             sum.shape[0], stream,
-            Body{bias, gate, static_cast<float*>(sum.data), layer_norm_row<as_vectors>(norm, y)});
+            Body{bias, gate, layer_norm_row<as_vectors>(norm, static_cast<float*>(sum.data), y)});
       },
       bias, gate, norm.scale, norm.shift);
 }
