@@ -119,6 +119,7 @@ void GroupRunner::prepare_initial_video(SampleJob& job) {
     VideoFrames frames = given.height == config_.video.height && given.width == config_.video.width
                              ? given
                              : resize_frames(given, config_.video.height, config_.video.width);
+    model_.end_decoding();  // both at once may not fit
     initial_latents_ = model_.vae_encoder().encode(
         view_of(frames.rgb.data(), ElementType::u8,
                 {vae.frames(job.initial_frames), frames.height, frames.width, 3}));

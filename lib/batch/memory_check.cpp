@@ -9,10 +9,11 @@
 namespace causeway {
 namespace {
 
-/// What is not in the plan: workspaces of cuBLASLt and cuDNN (at most 0.5 GiB) and the memory with
-/// which they try algorithms, code that is loaded at its first use, NCCL's channels, rounding to
-/// pages.
-constexpr std::int64_t reserve_per_rank = std::int64_t{2} << 30;
+/// What is not in the plan: workspaces of cuBLASLt and cuDNN (at most 0.55 GiB on each of two
+/// streams), attention in parts of its keys, the memory with which algorithms are tried (0.5 GiB
+/// for the largest convolutions), code that is loaded at its first use, NCCL's channels, rounding
+/// to pages.
+constexpr std::int64_t reserve_per_rank = std::int64_t{3} << 30;
 
 constexpr auto visit_parts = [](auto& plan, auto&& visit) {
   visit("weights", plan.weights);

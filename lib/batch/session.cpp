@@ -148,6 +148,7 @@ std::vector<MemoryPlan> Session::plans_with(TextWeights text_weights, LargestVid
 void Session::open_model() {
   model_ = std::make_unique<Model>(config_->model.path, config_->model.transformer_file,
                                    config_->model.precision, *ops_);
+  model_->set_decoder_first(group_->size() == 1);
   if (group_->rank() == 0) model_->prepare_text();
 }
 

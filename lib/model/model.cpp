@@ -60,7 +60,7 @@ Transformer& Model::transformer() {
 
 const Ops& Model::decoder_ops() {
   if (!decoder_ops_) {
-    decoder_memory_ = ops_.memory().beside();
+    decoder_memory_ = ops_.memory().beside(decoder_first_);
     decoder_ops_.emplace(ops_.kernels(), decoder_memory_ ? *decoder_memory_ : ops_.memory());
   }
   return *decoder_ops_;
@@ -70,6 +70,10 @@ VaeDecoder& Model::vae_decoder() {
   if (!vae_decoder_)
     vae_decoder_ = std::make_unique<VaeDecoder>(*folder_.vae, vae_config_, decoder_ops(), compute_);
   return *vae_decoder_;
+}
+
+void Model::end_decoding() {
+  if (vae_decoder_) vae_decoder_->end();
 }
 
 VaeEncoder& Model::vae_encoder() {

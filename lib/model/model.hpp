@@ -56,6 +56,12 @@ class Model {
   /// The verbs that the decoder is made of: on a device they have a queue to themselves, so that it
   /// can run beside all else.
   const Ops& decoder_ops();
+  /// Before the decoder is made: whether its work comes first on a device that both want. A rank
+  /// that works alone does best so, as frames are what somebody waits for; one of a group would
+  /// keep the others waiting in exchanges.
+  void set_decoder_first(bool first) { decoder_first_ = first; }
+  /// Gives the memory of the decoder's last video back, if there is a decoder.
+  void end_decoding();
   VaeEncoder& vae_encoder();
   /// Opens tokenizer and text encoder ahead of the first prompt.
   void prepare_text();
@@ -77,6 +83,7 @@ class Model {
   TransformerConfig transformer_config_;
   VaeConfig vae_config_;
   std::unique_ptr<Transformer> transformer_;
+  bool decoder_first_ = true;
   std::unique_ptr<Memory> decoder_memory_;  // null: that of `ops_`
   std::optional<Ops> decoder_ops_;
   std::unique_ptr<VaeDecoder> vae_decoder_;

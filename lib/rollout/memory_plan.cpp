@@ -82,6 +82,7 @@ MemoryPlan plan_memory(const PlannedRun& run, const Ops& like, int rank, int ran
   for (std::size_t number = 0; number <= Rollout::kept_contexts; ++number) {
     if (rank == 0 && run.goes_on && model.can_encode()) {
       const Tensor rgb(ElementType::u8, {1 + vae.temporal_stride(), run.height, run.width, 3});
+      model.end_decoding();
       model.vae_encoder().encode(rgb.view());
     }
     request.prompts = {{0, long_prompt(number, prompt_rows)}};

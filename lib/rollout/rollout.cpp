@@ -69,27 +69,7 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
   expects(!request.prompts.empty() && request.prompts.front().first_chunk == 0,
           "a prompt for chunk 0");
   expects(group_->rank() != 0 || sink != nullptr, "rank 0 has somewhere to put the video");
-  const VideoShape shape{request.latent_frames, request.latent_height, request.latent_width,
-                         request.initial_frames};
-
-  // A rank that has no room must not leave the others.
-  together(video, [&] {
-    for (const DenoisingStep& step : steps_) model_->transformer().prepare(step.timestep);
-    model_->transformer().prepare(settings_.context_noise);
-    if (request.initial_frames > 0) model_->transformer().prepare(0.0);
-    prepare_cache(request, video.grid);
-    prepare_workspaces(video, spans);
-    if (group_->rank() == 0 && settings_.decode) {
-      video.frames.emplace(*model_, *sink, planes_, video.start, made_.contains(shape));
-      video.frames->begin(request.latent_height, request.latent_width);
-    }
-  });
-  together(video, [&] {
-    for (const auto& [frames, work] : workspaces_) {
-      group_->make_room(work.pass.layout().query_key_value());
-      group_->make_room(work.pass.layout().output());
-    }
-  });
+  prepare(video, spans);
   std::size_t stretch = 0;
   for (std::size_t index = 0; index < spans.size(); ++index) {
     const ChunkSpan& span = spans[index];
@@ -106,19 +86,51 @@ VideoReport Rollout::make(const VideoRequest& request, VideoSink* sink) {
     }
   }
   finish_frames(video);
-  made_.insert(shape);
-  for (const auto& [frames, work] : workspaces_) {
-    video.report.chunk_bytes +=
-        static_cast<std::int64_t>(work.pass.bytes() + work.x.bytes() + work.flow.bytes());
-  }
-  video.report.kv_bytes = static_cast<std::int64_t>(cache_->bytes());
-  for (const KeptContext& kept : contexts_) {
-    video.report.context_bytes += static_cast<std::int64_t>(kept.context.bytes());
-  }
+  made_.insert(shape_of(request));
+  report_bytes(video.report);
   video.report.exchange = model_->transformer().exchange_seconds() - exchange_before;
   video.report.exchanged_bytes = group_->exchanged_bytes() - bytes_before;
   video.report.total = seconds_since(video.start);
   return video.report;
+}
+
+Rollout::VideoShape Rollout::shape_of(const VideoRequest& request) {
+  return {request.latent_frames, request.latent_height, request.latent_width,
+          request.initial_frames};
+}
+
+void Rollout::prepare(Video& video, const std::vector<ChunkSpan>& spans) {
+  const VideoRequest& request = video.request;
+  // A rank that has no room must not leave the others.
+  together(video, [&] {
+    for (const DenoisingStep& step : steps_) model_->transformer().prepare(step.timestep);
+    model_->transformer().prepare(settings_.context_noise);
+    if (request.initial_frames > 0) model_->transformer().prepare(0.0);
+    prepare_cache(request, video.grid);
+    prepare_workspaces(video, spans);
+    if (group_->rank() == 0 && settings_.decode) {
+      video.frames.emplace(*model_, *video.sink, planes_, video.start,
+                           made_.contains(shape_of(request)));
+      video.frames->begin(request.latent_height, request.latent_width);
+    }
+  });
+  together(video, [&] {
+    for (const auto& [frames, work] : workspaces_) {
+      group_->make_room(work.pass.layout().query_key_value());
+      group_->make_room(work.pass.layout().output());
+    }
+  });
+}
+
+void Rollout::report_bytes(VideoReport& report) const {
+  for (const auto& [frames, work] : workspaces_) {
+    report.chunk_bytes +=
+        static_cast<std::int64_t>(work.pass.bytes() + work.x.bytes() + work.flow.bytes());
+  }
+  report.kv_bytes = static_cast<std::int64_t>(cache_->bytes());
+  for (const KeptContext& kept : contexts_) {
+    report.context_bytes += static_cast<std::int64_t>(kept.context.bytes());
+  }
 }
 
 void Rollout::prepare_cache(const VideoRequest& request, const RankGrid& grid) {
@@ -172,6 +184,9 @@ const TextContext& Rollout::context_for(const std::string& prompt, Video& video)
   } else {
     const EncodedPrompt* encoded = nullptr;  // by rank 0; the others receive it
     together(video, [&] {
+      // What is tried for a new prompt runs alone; to give its memory back would wait for the
+      // decoder.
+      if (video.frames) video.frames->finish();
       if (group_->rank() == 0) encoded = &model_->encode_prompt(prompt);
     });
     std::int64_t rows = encoded == nullptr ? 0 : encoded->context.shape()[0];
@@ -216,8 +231,9 @@ void Rollout::agree_or_abandon(Video& video, const std::exception_ptr& problem) 
   if (video.frames) {
     video.frames.reset();
     planes_ = Tensor();
-    model_->vae_decoder().end();
+    model_->end_decoding();
   }
+  made_.clear();  // their memory has been given back
   auto code = ExitCode::some_samples_failed;
   std::string reason;
   try {
@@ -345,6 +361,7 @@ void Rollout::deliver(Video& video, const ChunkSpan& span, const Workspace& work
 }
 
 void Rollout::finish_frames(Video& video) {
+  if (!settings_.decode) return;
   const auto waiting = Clock::now();
   together(video, [&] {
     if (video.frames) video.frames->finish();
@@ -361,6 +378,8 @@ void Rollout::finish_frames(Video& video) {
   }
   report.first_frame = video.frames->first_frame();
   report.vae_cache_bytes = static_cast<std::int64_t>(model_->vae_decoder().cache_bytes());
+  // A device would have to wait to give it back.
+  if (model_->ops().memory().is_host()) model_->end_decoding();
 }
 
 }  // namespace causeway

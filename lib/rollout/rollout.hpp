@@ -71,7 +71,7 @@ struct ChunkReport {
   ChunkSpan span;
   std::int64_t keys = 0;  ///< tokens that its queries see, its own included
   double denoise = 0, refresh = 0;
-  double decode = 0;    ///< on GPUs beside what comes next
+  double decode = 0;    ///< on GPUs beside what comes next, save in the first video of a shape
   double exchange = 0;  ///< of denoise and refresh
 };
 
@@ -124,12 +124,16 @@ class Rollout {
   };
   /// Latent frames, height and width, and given frames.
   using VideoShape = std::array<std::int64_t, 4>;
+  static VideoShape shape_of(const VideoRequest& request);
+  /// Memory and tables for all chunks.
+  void prepare(Video& video, const std::vector<ChunkSpan>& spans);
   const TextContext& context_for(const std::string& prompt, Video& video);
   void prepare_cache(const VideoRequest& request, const RankGrid& grid);
   void prepare_workspaces(const Video& video, const std::vector<ChunkSpan>& spans);
   void prefill(Video& video, const ChunkSpan& span, Workspace& work);
   void denoise(Video& video, const ChunkSpan& span, std::int64_t chunk_index, Workspace& work);
   void deliver(Video& video, const ChunkSpan& span, const Workspace& work);
+  void report_bytes(VideoReport& report) const;
   /// Waits for the last frames, and reports where their time went.
   void finish_frames(Video& video);
   /// Waits for the end of all passes so far.

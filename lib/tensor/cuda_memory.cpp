@@ -33,14 +33,18 @@ class CudaMemory final : public Memory {
             "that CUDA can use ({}); use device: cpu, or a node with a GPU and its driver",
             error == cudaSuccess ? "no device" : cudaGetErrorString(error));
     use_->device = rank_on_node % devices;
+    // Threads that wait sleep: another one may have work for this core.
+    check(cudaInitDevice(use_->device, cudaDeviceScheduleBlockingSync, cudaInitDeviceFlagsAreValid),
+          "opening a GPU");
     enter_thread();
   }
-  /// With a queue beside that one. It comes first where both have work: frames that are ready are
-  /// what somebody waits for, and the first queue is never without work for long.
-  explicit CudaMemory(std::shared_ptr<Use> use) : use_(std::move(use)) {
-    int least = 0, greatest = 0;
+  /// With a queue beside that one, which has the least priority.
+  CudaMemory(std::shared_ptr<Use> use, bool first) : use_(std::move(use)) {
+    int least = 0, greatest = 0;  // the greater, the less
     check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for priorities");
-    check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest),
+    // The very first place is that of exchanges (SideStream).
+    const int priority = first ? std::min(least, greatest + 1) : least;
+    check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, priority),
           "opening a second queue");
   }
   ~CudaMemory() override {
@@ -50,7 +54,9 @@ class CudaMemory final : public Memory {
   CudaMemory& operator=(const CudaMemory&) = delete;
 
   void* stream() const override { return stream_; }
-  std::unique_ptr<Memory> beside() override { return std::make_unique<CudaMemory>(use_); }
+  std::unique_ptr<Memory> beside(bool first) override {
+    return std::make_unique<CudaMemory>(use_, first);
+  }
   void enter_thread() override { check(cudaSetDevice(use_->device), "choosing a GPU"); }
   void* allocate(std::size_t bytes) override {
     void* pointer = nullptr;
@@ -88,10 +94,11 @@ class CudaMemory final : public Memory {
   std::size_t peak_bytes() const override { return use_->peak; }
 
  private:
-  /// In its turn, and done on return (a copy from pageable memory by itself may still be under way
-  /// then).
+  /// In its turn, and done on return. The work before is waited for first: a copy of pageable
+  /// memory that itself waits for kernels may hold up what other threads ask for.
   void copy(void* target, const void* source, std::size_t bytes, cudaMemcpyKind kind,
             const char* what) const {
+    check(cudaStreamSynchronize(stream_), what);
     check(cudaMemcpyAsync(target, source, bytes, kind, stream_), what);
     check(cudaStreamSynchronize(stream_), what);
   }

@@ -22,8 +22,9 @@ class Memory {
   /// device's first one, or the host itself.
   virtual void* stream() const { return nullptr; }
   /// The same memory with another queue, whose work does not wait for that of this one, nor this
-  /// one's for it; this one outlives it. Null where there is no such queue.
-  virtual std::unique_ptr<Memory> beside() { return nullptr; }
+  /// one's for it; `first`: it comes first where both could run. This one outlives it. Null where
+  /// there is no such queue.
+  virtual std::unique_ptr<Memory> beside(bool /*first*/) { return nullptr; }
   /// To be called by a thread other than the one that opened the device, before it asks for
   /// anything.
   virtual void enter_thread() {}

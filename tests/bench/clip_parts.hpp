@@ -121,7 +121,7 @@ class VaeClip {
  public:
   VaeClip(const Size& size, const Ops& ops, ElementType compute)
       : size_(size),
-        memory_(ops.memory().beside()),
+        memory_(ops.memory().beside(true)),
         ops_(ops.kernels(), memory_ ? *memory_ : ops.memory()),
         store_(random_weights(vae_shapes(size.vae), 9 * size.vae.base_dim)),
         config_(vae_config(*store_, "")),

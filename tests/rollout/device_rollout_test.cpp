@@ -2,6 +2,7 @@
 // several sizes.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <future>
@@ -225,6 +226,38 @@ TEST_P(DeviceFrames, OfALaterVideoTakeNoMemoryAndTheHostWaitsTwiceAChunk) {
   EXPECT_EQ(after.waits - before.waits, 3);  // after denoising, and after a refresh
 }
 
+/// Is slow with frames, and notes how many it had when the second chunk's latents came.
+class Slow final : public VideoSink {
+ public:
+  void latents(const ChunkSpan& span, ConstView) override {
+    if (span.first_frame == 1) frames_before = count.load();
+  }
+  void frames(ConstView yuv420p) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    count += yuv420p.shape[0];
+  }
+  std::atomic<std::int64_t> count = 0;
+  std::int64_t frames_before = -1;
+};
+
+TEST_P(DeviceFrames, AreOutBeforeAnotherPromptIsEncoded) {
+  if (group_->rank() != 0) return;
+  const auto alone = make_solo_communicator();
+  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
+  RolloutSettings settings;
+  settings.denoising_steps = {1000};
+  settings.chunk_frames = 1;
+  Rollout rollout(model, *alone, settings);
+  Recorder first;
+  rollout.make(small_request(2), &first);
+  auto request = small_request(2);
+  request.prompts.push_back({1, "a dog"});
+  Slow slow;
+  rollout.make(request, &slow);
+  EXPECT_EQ(slow.frames_before, 1);  // what is tried for its length must run alone
+  EXPECT_EQ(slow.count, model.vae_config().frames(2));
+}
+
 /// Fails with some frames, and counts how often it is called.
 class Failing final : public VideoSink {
  public:
@@ -281,18 +314,23 @@ TEST(LostDevice, EndsTheRunAndNotTheVideoAlone) {
   Model model(tiny_checkpoint, "", ElementType::f32, *device_on_host());
   RolloutSettings settings;
   settings.denoising_steps = {1000};
-  Rollout rollout(model, *alone, settings);
-  Breaker breaker;
-  try {
-    rollout.make(small_request(3), &breaker);
-    ADD_FAILURE() << "a lost device makes no video";
-  } catch (const VideoFailed& error) {
-    ADD_FAILURE() << "the next video would be tried: " << error.what();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::device);
-    EXPECT_STREQ(error.what(), "the device is lost");
+  settings.chunk_frames = 1;
+  for (const bool beside : {false, true}) {  // in a later video decoding is a thread's
+    Rollout rollout(model, *alone, settings);
+    Recorder first;
+    if (beside) rollout.make(small_request(1), &first);
+    Breaker breaker;
+    try {
+      rollout.make(small_request(1), &breaker);
+      ADD_FAILURE() << "a lost device makes no video";
+    } catch (const VideoFailed& error) {
+      ADD_FAILURE() << "the next video would be tried: " << error.what();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::device);
+      EXPECT_STREQ(error.what(), "the device is lost");
+    }
+    lose_device_on_host(false);
   }
-  lose_device_on_host(false);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ class ClosedMemory final : public Memory {
     one_at_a_time_.unlock();
   }
 
-  std::unique_ptr<Memory> beside() override;
+  std::unique_ptr<Memory> beside(bool first) override;
   void* allocate(std::size_t bytes) override {
     const std::lock_guard lock(one_at_a_time_);
     // Whole pages begin with a page, so that they can be shared.
@@ -226,7 +226,7 @@ class QueueBeside final : public Memory {
 /// The thread that opens the device is inside; it is the one that all static objects are made by.
 thread_local bool QueueBeside::inside = std::this_thread::get_id() == opening_thread;
 
-std::unique_ptr<Memory> ClosedMemory::beside() { return std::make_unique<QueueBeside>(*this); }
+std::unique_ptr<Memory> ClosedMemory::beside(bool) { return std::make_unique<QueueBeside>(*this); }
 
 ClosedMemory& closed_memory() {
   static ClosedMemory memory;
