@@ -64,8 +64,26 @@ INSTANTIATE_TEST_SUITE_P(Types, DeviceRollout,
                          ::testing::Values(ElementType::f32, ElementType::bf16),
                          [](const auto& type) { return std::string(name_of(type.param)); });
 
-/// What does not depend on the type.
-class DeviceFrames : public DeviceRollout {};
+/// What does not depend on the type: videos of short chunks, after a first one.
+class DeviceFrames : public DeviceRollout {
+ protected:
+  static RolloutSettings short_chunks() {
+    RolloutSettings settings;
+    settings.denoising_steps = {1000};
+    settings.chunk_frames = 1;
+    return settings;
+  }
+  /// One rank alone that has made a video of two chunks.
+  struct Maker {
+    explicit Maker(ElementType compute) : model(tiny_checkpoint, "", compute, *device_on_host()) {
+      rollout.make(small_request(2), &first);
+    }
+    Model model;
+    std::unique_ptr<Communicator> alone = make_solo_communicator();
+    Rollout rollout{model, *alone, short_chunks()};
+    Recorder first;
+  };
+};
 INSTANTIATE_TEST_SUITE_P(Types, DeviceFrames, ::testing::Values(ElementType::f32),
                          [](const auto& type) { return std::string(name_of(type.param)); });
 
@@ -191,19 +209,12 @@ class Patient final : public VideoSink {
 
 TEST_P(DeviceFrames, AreDecodedAndHandedOutBesideThePassesThatComeNext) {
   if (group_->rank() != 0) return;
-  const auto alone = make_solo_communicator();
-  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
-  RolloutSettings settings;
-  settings.denoising_steps = {1000};
-  settings.chunk_frames = 1;
-  Rollout rollout(model, *alone, settings);
-  Recorder first;  // the first one of its size tries algorithms, undisturbed
-  rollout.make(small_request(2), &first);
-  EXPECT_EQ(first.handed_over_by, std::this_thread::get_id());
+  Maker maker(GetParam());  // the first one of a size tries algorithms, undisturbed
+  EXPECT_EQ(maker.first.handed_over_by, std::this_thread::get_id());
   Patient patient;
-  const VideoReport report = rollout.make(small_request(2), &patient);
+  const VideoReport report = maker.rollout.make(small_request(2), &patient);
   EXPECT_TRUE(patient.was_beside);
-  EXPECT_EQ(patient.count, model.vae_config().frames(2));
+  EXPECT_EQ(patient.count, maker.model.vae_config().frames(2));
   ASSERT_EQ(report.chunks.size(), 2u);
   for (const ChunkReport& chunk : report.chunks) EXPECT_GT(chunk.decode, 0);
   EXPECT_GT(report.first_frame, report.chunks[0].denoise);
@@ -211,16 +222,10 @@ TEST_P(DeviceFrames, AreDecodedAndHandedOutBesideThePassesThatComeNext) {
 
 TEST_P(DeviceFrames, OfALaterVideoTakeNoMemoryAndTheHostWaitsTwiceAChunk) {
   if (group_->rank() != 0) return;
-  const auto alone = make_solo_communicator();
-  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
-  RolloutSettings settings;
-  settings.denoising_steps = {1000, 500};
-  settings.chunk_frames = 1;
-  Rollout rollout(model, *alone, settings);
-  Recorder recorder;
-  rollout.make(small_request(2), &recorder);
+  Maker maker(GetParam());
   const DeviceCalls before = calls_of_device_on_host();
-  rollout.make(small_request(2, 7), &recorder);
+  Recorder recorder;
+  maker.rollout.make(small_request(2, 7), &recorder);
   const DeviceCalls after = calls_of_device_on_host();
   EXPECT_EQ(after.allocations, before.allocations);
   EXPECT_EQ(after.waits - before.waits, 3);  // after denoising, and after a refresh
@@ -242,20 +247,13 @@ class Slow final : public VideoSink {
 
 TEST_P(DeviceFrames, AreOutBeforeAnotherPromptIsEncoded) {
   if (group_->rank() != 0) return;
-  const auto alone = make_solo_communicator();
-  Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
-  RolloutSettings settings;
-  settings.denoising_steps = {1000};
-  settings.chunk_frames = 1;
-  Rollout rollout(model, *alone, settings);
-  Recorder first;
-  rollout.make(small_request(2), &first);
+  Maker maker(GetParam());
   auto request = small_request(2);
   request.prompts.push_back({1, "a dog"});
   Slow slow;
-  rollout.make(request, &slow);
+  maker.rollout.make(request, &slow);
   EXPECT_EQ(slow.frames_before, 1);  // what is tried for its length must run alone
-  EXPECT_EQ(slow.count, model.vae_config().frames(2));
+  EXPECT_EQ(slow.count, maker.model.vae_config().frames(2));
 }
 
 /// Fails with some frames, and counts how often it is called.
@@ -273,12 +271,9 @@ class Failing final : public VideoSink {
 };
 
 TEST_P(DeviceFrames, ASinkThatFailsBesideFailsItsVideoOnAllAndTheNextOneIsMade) {
-  RolloutSettings settings;
-  settings.denoising_steps = {1000};
-  settings.chunk_frames = 1;
   const auto group = devices(Way::host);
   Model model(tiny_checkpoint, "", GetParam(), *device_on_host());
-  Rollout rollout(model, *group, settings);
+  Rollout rollout(model, *group, short_chunks());
   const bool root = group->rank() == 0;
   Recorder first;  // decoded between the passes, the ones that fail beside them
   rollout.make(small_request(2), root ? &first : nullptr);
