@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "kernels/cuda_libraries.hpp"
-#include "kernels/cudnn_attention.hpp"
+#include "kernels/cudnn_stream.hpp"
 #include "support/attention_oracle.hpp"
 #include "support/compare.hpp"
 #include "support/cuda_on_host/cuda_on_host.hpp"
@@ -264,6 +264,14 @@ double distance(std::int64_t parts, std::int64_t keys) {
     }
   }
   return std::sqrt(apart / size);
+}
+
+TEST(CudnnStreams, GiveBackAHandleThatTheyCannotUse) {
+  CudnnChoices choices("");
+  const int before = cudnn_on_host_handles();
+  CudnnStream stream(reinterpret_cast<cudaStream_t>(stream_without_cudnn), {9, 0, 132}, choices);
+  EXPECT_EQ(stream.attend(shape_of(1, 1, 1, 1), {}, 0.0f), Status::backend_failure);
+  EXPECT_EQ(cudnn_on_host_handles(), before);
 }
 
 TEST(SplitAttention, IsThatOfAllKeysInAnyNumberOfParts) {
