@@ -29,6 +29,7 @@ class CudnnAttention {
   AttentionShape shape_;
   CudnnPlan plan_;
   Block lengths_;  ///< of the parts, where one is shorter
+  bool has_lengths_ = false;
 };
 
 /// Where attention is planned: the device, what is known of it, and a stream with its workspace.
@@ -41,11 +42,16 @@ struct AttentionPlace {
 };
 
 /// What was written down; else the fastest of some part counts and all their plans, which are tried
-/// with these tensors and a y of their own; else, where nothing can be tried, the likeliest. With a
-/// bias it is the likeliest: each prompt has another number of keys, and plans take long to make.
-/// Nothing where the library has no plan.
+/// with these tensors and a y of their own and have to give what the plain kernel gives; else,
+/// where there is no memory to try anything, the likeliest. With a bias it is the likeliest: each
+/// prompt has another number of keys, and plans take long to make. Nothing where the library has no
+/// plan, or none that is right.
 std::optional<CudnnAttention> planned_attention(const AttentionShape& shape,
                                                 const AttentionTensors& tensors,
                                                 const AttentionPlace& place);
+/// The same without parts, for want of the memory that they take; what was written down stays.
+std::optional<CudnnAttention> planned_whole_attention(const AttentionShape& shape,
+                                                      const AttentionTensors& tensors,
+                                                      const AttentionPlace& place);
 
 }  // namespace causeway::kernels::CAUSEWAY_DEVICE

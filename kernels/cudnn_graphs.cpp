@@ -5,6 +5,7 @@
 #include <cudnn_frontend.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -163,7 +164,12 @@ struct CudnnGraph::Inside {
       }
       graph.set_device_properties(properties);
     }
-    describe(graph, shape);
+    try {
+      describe(graph, shape);
+    } catch (const std::runtime_error& refusal) {  // of attention for which it has no engine at all
+      problem = refusal.what();
+      return;
+    }
     if (!passed(graph.validate()) || !passed(graph.build_operation_graph(handle)) ||
         !passed(graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}))) {
       return;

@@ -71,6 +71,9 @@ void cudnnGetLastErrorString(char* message, size_t size) {
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
   return call<&cudnnCreate>("cudnnCreate", handle);
 }
+cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
+  return call<&cudnnDestroy>("cudnnDestroy", handle);
+}
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
   return call<&cudnnSetStream>("cudnnSetStream", handle, stream);
 }

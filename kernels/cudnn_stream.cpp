@@ -27,9 +27,11 @@ std::string key_of(const ConvolutionShape& s) {
 CudnnStream::CudnnStream(cudaStream_t stream, const CudnnDevice& device, CudnnChoices& choices)
     : stream_(stream), multiprocessors_(device.multiprocessors), choices_(choices) {
   cudnnHandle_t made = nullptr;
-  if (device.multiprocessors > 0 && cudnnCreate(&made) == CUDNN_STATUS_SUCCESS &&
-      cudnnSetStream(made, stream) == CUDNN_STATUS_SUCCESS) {
+  if (device.multiprocessors == 0 || cudnnCreate(&made) != CUDNN_STATUS_SUCCESS) return;
+  if (cudnnSetStream(made, stream) == CUDNN_STATUS_SUCCESS) {
     device_ = {made, 10 * device.major + device.minor, {}};
+  } else {
+    cudnnDestroy(made);
   }
 }
 
@@ -37,12 +39,16 @@ Status CudnnStream::attend(const AttentionShape& shape, AttentionTensors tensors
                            float last_key_bias) {
   const std::lock_guard lock(mutex_);
   if (device_.handle == nullptr) return Status::backend_failure;
+  const AttentionPlace place{device_, multiprocessors_, choices_, workspace_, stream_};
   auto found = attentions_.find(shape);
   if (found == attentions_.end()) {
-    const AttentionPlace place{device_, multiprocessors_, choices_, workspace_, stream_};
     found = attentions_.emplace(shape, planned_attention(shape, tensors, place)).first;
   }
   auto& attention = found->second;
+  if (attention && attention->shape().parts > 1 && !workspace_.grow(attention->workspace_bytes())) {
+    cudaStreamSynchronize(stream_);  // before the code of the plan in parts leaves the device
+    attention = planned_whole_attention(shape, tensors, place);
+  }
   if (!attention) return Status::unsupported_type;
   if (!workspace_.grow(attention->workspace_bytes())) return Status::backend_failure;
   if (shape.has_bias) {

@@ -271,7 +271,8 @@ struct Kernels {
   /// Needs the plan for the extent of x on this stream (`bad_shape` without it); x and y are
   /// contiguous.
   Status (*conv)(Conv*, ConstView x /* [t, h, w, in] */, View y /* [t', h', w', out] */, Stream);
-  /// Memory that this object holds; the scratch memory of all convolutions is one block beside.
+  /// Memory that this object holds; beside is the scratch memory that all convolutions share, one
+  /// block, on a device one for each stream.
   std::size_t (*conv_bytes)(const Conv*);
   Status (*upsample_nearest_2x)(ConstView x /* [t, h, w, c] */, View y /* [t, 2h, 2w, c] */,
                                 Stream);
@@ -280,7 +281,7 @@ struct Kernels {
   Status (*to_channels_first)(const ChannelArgs&, Stream);  ///< x [t,h,w,c] → y f32 [c,t,h,w]
   /// x [t, h, w, 3] f32|bf16, h and w even → y u8 [t, h·w·3/2]: of every frame the planes Y [h, w],
   /// U and V [h/2, w/2]. BT.709, limited range, chroma sited left; yuv420p.hpp has the formula. The
-  /// bytes are the same on every backend.
+  /// bytes are the same on every backend; one on a device wants y at an even address.
   Status (*frames_to_yuv420p)(ConstView x, View y, Stream);
   /// x/127.5 − 1: x u8 [t, h, w, 3] → y f32|bf16 [t, h, w, 3].
   Status (*rgb8_to_frames)(ConstView x, View y, Stream);

@@ -1,16 +1,12 @@
 // The end of an attention that a library made in parts of its keys, on the GPU.
 #include "kernels/cuda_libraries.hpp"
-#include "kernels/elements_cuda.hpp"
 #include "kernels/launch_cuda.hpp"
+#include "kernels/vector_cuda.hpp"
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
 constexpr int columns = 8;  ///< of a thread: 16 bytes
-
-struct alignas(16) Columns {
-  bfloat16 at[columns];
-};
 
 struct MergedParts {
   const bfloat16* parts;
@@ -29,16 +25,24 @@ struct MergedParts {
     float total = 0.0f, sums[columns] = {};
     for (std::int64_t p = 0; p < count; ++p) {
       const float weight = expf(mine[p * step] - largest);
-      if (!(weight > 0.0f)) continue;  // of no keys, or too small: its rows may hold anything
+      // Of no keys, or too small: its rows may hold anything. What weighs NaN shall be seen.
+      if (weight == 0.0f) continue;
       total += weight;
-      const auto part = *reinterpret_cast<const Columns*>(
-          parts + ((p * queries + query) * heads + head) * head_dim + column);
-      for (int c = 0; c < columns; ++c) sums[c] = fmaf(weight, to_float(part.at[c]), sums[c]);
+      add_part(weight, parts + ((p * queries + query) * heads + head) * head_dim + column, sums);
     }
-    Columns merged;
-    for (int c = 0; c < columns; ++c) merged.at[c] = to_bfloat16(sums[c] / total);
-    *reinterpret_cast<Columns*>(y + query * y_token_stride + head * y_head_stride + column) =
-        merged;
+    const auto word = [&](int c) { return word_of(sums[c] / total, sums[c + 1] / total); };
+    __stwb(reinterpret_cast<uint4*>(y + query * y_token_stride + head * y_head_stride + column),
+           make_uint4(word(0), word(2), word(4), word(6)));
+  }
+
+  __device__ static void add_part(float weight, const bfloat16* part, float (&sums)[columns]) {
+    const uint4 read = *reinterpret_cast<const uint4*>(part);
+    const unsigned words[columns / 2] = {read.x, read.y, read.z, read.w};
+#pragma unroll
+    for (int i = 0; i < columns / 2; ++i) {
+      sums[2 * i] = fmaf(weight, low_half(words[i]), sums[2 * i]);
+      sums[2 * i + 1] = fmaf(weight, low_half(words[i] >> 16), sums[2 * i + 1]);
+    }
   }
 };
 

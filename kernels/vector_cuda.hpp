@@ -41,16 +41,22 @@ Status with_rows(const ConstView& x, const View& y, F f, const Parameters*... pa
   });
 }
 
+/// The bf16 number in the lower half of a word.
+__device__ inline float low_half(unsigned word) {
+  return to_float(bfloat16{static_cast<std::uint16_t>(word & 0xffffu)});
+}
+/// Two numbers as bf16 in a word, the first one in its lower half.
+__device__ inline unsigned word_of(float low, float high) {
+  return to_bfloat16(low).bits | static_cast<unsigned>(to_bfloat16(high).bits) << 16;
+}
+
 __device__ inline Group read_vector(const float* from) {
   const float4 words = *reinterpret_cast<const float4*>(from);
   return {{words.x, words.y, words.z, words.w}};
 }
 __device__ inline Group read_vector(const bfloat16* from) {
   const uint2 words = *reinterpret_cast<const uint2*>(from);
-  const auto low = [](unsigned word) {
-    return to_float(bfloat16{static_cast<std::uint16_t>(word & 0xffffu)});
-  };
-  return {{low(words.x), low(words.x >> 16), low(words.y), low(words.y >> 16)}};
+  return {{low_half(words.x), low_half(words.x >> 16), low_half(words.y), low_half(words.y >> 16)}};
 }
 // nvcc splits the assignment of a vector where it unrolls a loop; __stwb is always one store.
 __device__ inline void write_vector(float* to, const Group& group) {
@@ -59,10 +65,7 @@ __device__ inline void write_vector(float* to, const Group& group) {
 }
 __device__ inline void write_vector(bfloat16* to, const Group& group) {
   const float* at = group.at;
-  const auto word = [](float low, float high) {
-    return to_bfloat16(low).bits | static_cast<unsigned>(to_bfloat16(high).bits) << 16;
-  };
-  __stwb(reinterpret_cast<uint2*>(to), make_uint2(word(at[0], at[1]), word(at[2], at[3])));
+  __stwb(reinterpret_cast<uint2*>(to), make_uint2(word_of(at[0], at[1]), word_of(at[2], at[3])));
 }
 
 /// The first `count` columns from `from` on; the others are 0.

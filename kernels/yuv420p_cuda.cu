@@ -36,8 +36,9 @@ struct PixelBlock {
         odd[c] = quantised(source + 3 + c);
         filtered[c] += quantised(source + left + c) + 2 * even[c] + odd[c];
       }
-      luma[0] = sample_of<Luma>(even[0], even[1], even[2]);
-      luma[1] = sample_of<Luma>(odd[0], odd[1], odd[2]);
+      __stwb(reinterpret_cast<uchar2*>(luma),
+             make_uchar2(sample_of<Luma>(even[0], even[1], even[2]),
+                         sample_of<Luma>(odd[0], odd[1], odd[2])));
       source += width * 3;
       luma += width;
     }
@@ -50,7 +51,9 @@ struct PixelBlock {
 }  // namespace
 
 Status frames_to_yuv420p(ConstView x, View y, Stream stream) {
-  if (!are_frames_and_planes(x, y)) return Status::bad_shape;
+  // Width and frames are even, and so all pairs of Y lie at even addresses if the first one does.
+  const bool pairs = reinterpret_cast<std::uintptr_t>(y.data) % 2 == 0;
+  if (!are_frames_and_planes(x, y) || !pairs) return Status::bad_shape;
   if (y.type != ElementType::u8) return Status::unsupported_type;
   return with_type(x.type, x.data, [&](auto* source) {
     using Body = PixelBlock<std::remove_cvref_t<decltype(*source)>>;

@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "kernels/cuda_libraries.hpp"
-#include "kernels/cudnn_attention.hpp"
+#include "kernels/cudnn_stream.hpp"
 #include "support/attention_oracle.hpp"
 #include "support/compare.hpp"
+#include "support/cuda_on_host/cuda_on_host.hpp"
 #include "support/cudnn_on_host/cudnn_on_host.hpp"
 #include "support/numbers.hpp"
 
@@ -114,10 +115,11 @@ struct Merging {
     return sum / total;
   }
 
-  void expect_merged() {
+  /// y, with `gap` elements of 99 after each query.
+  Numbers merged() {
     const std::int64_t width = heads * head_dim + gap;
     Numbers y(ElementType::bf16, index(queries * width), 99.0f);
-    ASSERT_EQ(merge_attention_parts({.parts = parts.data(),
+    EXPECT_EQ(merge_attention_parts({.parts = parts.data(),
                                      .lse = lse.data(),
                                      .count = count,
                                      .queries = queries,
@@ -128,6 +130,12 @@ struct Merging {
                                      .y_head_stride = head_dim},
                                     nullptr),
               Status::ok);
+    return y;
+  }
+
+  void expect_merged() {
+    const std::int64_t width = heads * head_dim + gap;
+    const Numbers y = merged();
     for (std::int64_t query = 0; query < queries; ++query) {
       for (std::int64_t at = 0; at < width; ++at) {
         const double got = static_cast<double>(y[index(query * width + at)]);
@@ -171,6 +179,29 @@ TEST(MergedParts, OfNoKeysCountForNothing) {
     }
   }
   m.expect_merged();
+}
+
+TEST(MergedParts, ThatWeighNoNumberShowInTheResult) {
+  constexpr float none = -std::numeric_limits<float>::infinity();
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -none}) {
+    for (std::int64_t part = 0; part < 3; ++part) {
+      Merging m(3, 4, 2, 16);
+      const std::int64_t query = part, head = part % 2;
+      m.lse[index(m.lse_at((part + 1) % 3, head, query))] = none;  // beside it, what is left out
+      m.lse[index(m.lse_at(part, head, query))] = bad;
+      const Numbers y = m.merged();
+      for (std::int64_t at = 0; at < 4 * 2 * 16; ++at) {
+        const bool hit = at / 16 == query * 2 + head;
+        EXPECT_EQ(std::isnan(y[index(at)]), hit) << bad << " in part " << part << ", at " << at;
+      }
+    }
+  }
+}
+
+TEST(MergedParts, AreReadAndWrittenAsVectors) {
+  const std::int64_t before = cuda_on_host_work().vector_bytes;
+  Merging(3, 5, 2, 24, 8).merged();
+  EXPECT_EQ(cuda_on_host_work().vector_bytes - before, (3 + 1) * 5 * 2 * 24 * 2);
 }
 
 TEST(MergedParts, MustLieAtWholeLines) {
@@ -233,6 +264,14 @@ double distance(std::int64_t parts, std::int64_t keys) {
     }
   }
   return std::sqrt(apart / size);
+}
+
+TEST(CudnnStreams, GiveBackAHandleThatTheyCannotUse) {
+  CudnnChoices choices("");
+  const int before = cudnn_on_host_handles();
+  CudnnStream stream(reinterpret_cast<cudaStream_t>(stream_without_cudnn), {9, 0, 132}, choices);
+  EXPECT_EQ(stream.attend(shape_of(1, 1, 1, 1), {}, 0.0f), Status::backend_failure);
+  EXPECT_EQ(cudnn_on_host_handles(), before);
 }
 
 TEST(SplitAttention, IsThatOfAllKeysInAnyNumberOfParts) {

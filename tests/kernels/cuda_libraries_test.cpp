@@ -3,14 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "kernels/bfloat16.hpp"
 #include "kernels/kernels.hpp"
 #include "kernels/library_cases.hpp"
+#include "kernels/on_device.hpp"
 #include "support/compare.hpp"
 
 namespace causeway::testing {
@@ -20,38 +18,6 @@ using namespace causeway::kernels;
 
 /// Both round weights and results to bf16, at different places.
 constexpr double allowed = 6e-3;
-
-struct Free {
-  void operator()(void* pointer) const { cudaFree(pointer); }
-};
-
-/// bf16 numbers on the device.
-class OnDevice {
- public:
-  explicit OnDevice(const std::vector<float>& values) : count_(values.size()) {
-    std::vector<bfloat16> words(count_);
-    for (std::size_t i = 0; i < count_; ++i) words[i] = to_bfloat16(values[i]);
-    void* pointer = nullptr;
-    EXPECT_EQ(cudaMalloc(&pointer, bytes()), cudaSuccess);
-    memory_.reset(pointer);
-    EXPECT_EQ(cudaMemcpy(pointer, words.data(), bytes(), cudaMemcpyHostToDevice), cudaSuccess);
-  }
-
-  void* data() const { return memory_.get(); }
-  std::vector<float> values() const {
-    std::vector<bfloat16> words(count_);
-    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-    EXPECT_EQ(cudaMemcpy(words.data(), data(), bytes(), cudaMemcpyDeviceToHost), cudaSuccess);
-    std::vector<float> values(count_);
-    for (std::size_t i = 0; i < count_; ++i) values[i] = to_float(words[i]);
-    return values;
-  }
-
- private:
-  std::size_t bytes() const { return count_ * sizeof(bfloat16); }
-  std::size_t count_;
-  std::unique_ptr<void, Free> memory_;
-};
 
 class CudaLibraries : public ::testing::Test {
  protected:
@@ -79,31 +45,6 @@ TEST_F(CudaLibraries, AttendAsThePlainKernelDoes) {
     EXPECT_LT(relative_l2(attend<OnDevice>(libraries(), c), attend<OnDevice>(plain(), c)), allowed)
         << c.heads << " x " << c.head_dim << ", " << c.queries << " queries, " << c.keys
         << " keys, bias " << c.last_key_bias;
-  }
-}
-
-TEST_F(CudaLibraries, AttendInAnyNumberOfPartsOfTheKeys) {
-  for (const std::int64_t keys : {4681, 4680}) {  // with a shorter part and without
-    const AttentionCase tried{2, 128, 300, keys, 0.0f};
-    attend<OnDevice>(libraries(), tried);
-    const std::string found = libraries().choices();
-    const std::string key = "attention 2 128 3 " + std::to_string(keys) + " ";
-    const std::size_t at = found.find("\n" + key);
-    ASSERT_NE(at, std::string::npos) << found;
-    const std::size_t plan = found.find('/', at), end = found.find('\n', plan);
-    for (const int parts : {1, 2, 3, 4, 6, 8}) {
-      // The same plan in so many parts is what an earlier run found out; for a graph not met yet.
-      std::string told = found;
-      told.replace(at + 1, end - at - 1,
-                   key + std::to_string(parts) + found.substr(plan, end - plan));
-      libraries().use_choices(told.substr(told.find("cuDNN ")));
-      AttentionCase c = tried;
-      c.gap = 8 * parts;
-      EXPECT_LT(relative_l2(attend<OnDevice>(libraries(), c), attend<OnDevice>(plain(), c)),
-                allowed)
-          << keys << " keys in " << parts << " parts";
-      EXPECT_EQ(libraries().choices(), told) << "not possible in " << parts << " parts";
-    }
   }
 }
 

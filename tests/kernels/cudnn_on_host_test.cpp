@@ -116,6 +116,52 @@ TEST_F(CudnnOnHost, TakesNoSplitThatIsSlowerOrWrong) {
   EXPECT_TRUE(writes_down("attention 1 8 1 1401 6/plan2"));
 }
 
+TEST_F(CudnnOnHost, DoesNotMindWhatLiesBetweenTheRows) {
+  EXPECT_TRUE(by_library(AttentionCase{2, 16, 9, 35, 0.0f, 24}));
+  EXPECT_TRUE(writes_down("attention 2 16 1 35 1/plan2"));
+}
+
+TEST_F(CudnnOnHost, TakesNoPlanThatWritesNothing) {
+  {
+    const AttentionOnHost whole(1, 1, AttentionFlaw::nothing_written);
+    EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 33, 0.0f}));
+    EXPECT_TRUE(writes_down("attention 1 8 1 33 1/plan1")) << "the slow one";
+  }
+  const AttentionOnHost in_parts(6, 6, AttentionFlaw::nothing_written);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1402, 0.0f}));
+  EXPECT_TRUE(writes_down("attention 1 8 1 1402 1/plan2"));
+}
+
+TEST_F(CudnnOnHost, DoesNotTakeTheLibrarysWordForWhatIsRight) {
+  const AttentionOnHost whole(6, 1, AttentionFlaw::last_query);
+  EXPECT_TRUE(by_library(AttentionCase{1, 8, 130, 1403, 0.0f}));  // the last tile has two queries
+  EXPECT_TRUE(writes_down("attention 1 8 2 1403 6/plan2"));
+}
+
+TEST_F(CudnnOnHost, LeavesToThePlainKernelWhatNoPlanDoesRight) {
+  const AttentionOnHost everywhere(6, any_parts, AttentionFlaw::last_query);
+  const AttentionCase c{1, 8, 130, 1404, 0.0f};
+  EXPECT_TRUE(by_library(c)) << "is tried";
+  EXPECT_FALSE(by_library(c));
+  EXPECT_EQ(libraries().choices().find("attention 1 8 2 1404"), std::string::npos);
+}
+
+TEST_F(CudnnOnHost, AttendsInOneWhereThereIsNoMemoryForParts) {
+  const std::string line = "attention 1 8 1 1405 8/plan2";
+  libraries().use_choices(libraries().choices() + line + "\n");
+  const AttentionCase c{1, 8, 3, 1405, 0.0f};
+  const auto right = attend<OnHost>(plain(), c);
+  auto* const stream = reinterpret_cast<Stream>(std::uintptr_t{112});  // without a workspace yet
+  const MemoryIsShort short_of(1024);  // bytes: 512 for a plan, 512 + 96 more for what it gives
+  const int in_eight = cudnn_on_host_attentions(8);
+  EXPECT_LT(relative_l2(attend<OnHost>(libraries(), c, stream), right), allowed);
+  EXPECT_EQ(cudnn_on_host_attentions(8), in_eight + 1) << "was wanted";
+  const int fast = cudnn_on_host_runs(fast_plan);
+  EXPECT_LT(relative_l2(attend<OnHost>(libraries(), c, stream), right), allowed);
+  EXPECT_EQ(cudnn_on_host_runs(fast_plan), fast + 1);
+  EXPECT_TRUE(writes_down(line)) << "other streams may have the memory";
+}
+
 TEST_F(CudnnOnHost, AttendsWithoutMemoryForTrials) {
   EXPECT_TRUE(by_library(AttentionCase{1, 8, 3, 1601, 0.0f}));  // there is a workspace now
   const int slow = cudnn_on_host_runs(slow_plan), fast = cudnn_on_host_runs(fast_plan);

@@ -119,7 +119,6 @@ TEST_F(CudnnSupport, HasPlansForTheAttentionOfThe1p3BModelAt832x480) {
   }
   expect_attention(12, 128, 585, 32760, 32760, false);  // one of eight ranks that share queries
   expect_attention(12, 128, 585, 201, 201, true);
-  expect_attention(1, 384, 60 * 104, 60 * 104, 60 * 104, false);  // within a frame, in the VAE
 }
 
 /// Of all part counts, whichever a GPU would try: each has to be possible everywhere.
@@ -141,6 +140,24 @@ TEST_F(CudnnSupport, HasPlansForTheAttentionOfThe1p3BModelInParts) {
     expect_split_attention(heads, 4680, 32741);  // whatever the count, one part is shorter
     expect_split_attention(heads, 1170, 32760);  // one of four ranks' queries
   }
+}
+
+/// Attention of one head within a frame, in those numbers of parts that an H200 tries.
+void expect_frame_attention(std::int64_t head_dim, std::int64_t pixels) {
+  AttentionShape shape = attention_shape(1, head_dim, pixels, pixels, pixels, false);
+  for (const std::int64_t parts : part_counts(shape, 132)) {
+    shape.parts = parts;
+    expect_plans("attention 1 x " + std::to_string(head_dim) + ", " + std::to_string(pixels) +
+                     " queries, keys in " + std::to_string(parts),
+                 shape);
+  }
+}
+
+TEST_F(CudnnSupport, HasPlansForTheAttentionOfVaes) {
+  print_head("attention within a frame");
+  expect_frame_attention(384, 60 * 104);
+  expect_frame_attention(48, 60 * 104);
+  expect_frame_attention(64, 16 * 16);  // the demo model's: 4·16 channels, and too short to split
 }
 
 TEST_F(CudnnSupport, HasPlansForTheAttentionOfTheDemoModel) {
@@ -249,6 +266,14 @@ TEST_F(CudnnSupport, SaysWhyItHasNone) {
                          nonsense);
   EXPECT_EQ(graph.candidates(), 0);
   EXPECT_FALSE(graph.problem().empty());
+}
+
+TEST_F(CudnnSupport, SaysWhyItHasNoneForHeadsThatNoEngineTakes) {
+  for (const Gpu& gpu : gpus) {
+    const CudnnGraph graph(attention_shape(2, 12, 8, 8, 8, false), described(gpu));
+    EXPECT_EQ(graph.candidates(), 0);
+    EXPECT_FALSE(graph.problem().empty());
+  }
 }
 
 }  // namespace

@@ -22,17 +22,32 @@ struct AttentionCase {
   std::int64_t heads, head_dim, queries, keys;
   float last_key_bias;
   std::int64_t gap = 0;  ///< elements after each token of q and y
+  /// What keys of the second half are multiplied with: at 2 their scores reach about 1.5 further in
+  /// the sum's logarithm, so that parts of the keys weigh differently, but none next to nothing.
+  float later_keys = 1.0f;
+  std::int64_t slots() const { return keys + 40; }  ///< of the cache
 };
+
+/// Keys and values [2, heads, slots, head_dim], as the CUDA backend's cache has them.
+inline std::vector<float> cache_of(const AttentionCase& c) {
+  const std::int64_t width = c.heads * c.head_dim + c.gap;
+  auto values = random_normal(static_cast<std::size_t>(2 * c.slots() * width), 2);
+  for (std::int64_t i = 0; i < c.heads * c.slots() * c.head_dim; ++i) {
+    const std::int64_t slot = i / c.head_dim % c.slots();
+    if (2 * slot >= c.keys) values[static_cast<std::size_t>(i)] *= c.later_keys;
+  }
+  return values;
+}
 
 template <class Array>
 std::vector<float> attend(const kernels::Kernels& backend, const AttentionCase& c,
                           kernels::Stream stream = nullptr) {
-  const std::int64_t width = c.heads * c.head_dim + c.gap, capacity = c.keys + 40;
+  const std::int64_t width = c.heads * c.head_dim + c.gap;
   const Array q(random_normal(static_cast<std::size_t>(c.queries * width), 1));
-  const Array cache(random_normal(static_cast<std::size_t>(2 * capacity * width), 2));
+  const Array cache(cache_of(c));
   const Array y(std::vector<float>(static_cast<std::size_t>(c.queries * width)));
   kernels::AttentionArgs args;
-  args.layout = {c.heads, c.head_dim, capacity, ElementType::bf16};
+  args.layout = {c.heads, c.head_dim, c.slots(), ElementType::bf16};
   args.cache = cache.data();
   args.valid = c.keys;
   args.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));

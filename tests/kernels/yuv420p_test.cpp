@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/compare.hpp"
+#include "support/cuda_on_host/cuda_on_host.hpp"
 #include "support/numbers.hpp"
 #include "support/yuv420p_oracle.hpp"
 
@@ -167,6 +168,18 @@ TEST_P(Yuv420p, WrongShapesAndTypesAreRefused) {
   View planes_apart = u.view({2, 12});
   planes_apart.stride[0] = 16;
   EXPECT_EQ(status(f.view({2, 2, 4, 3}), planes_apart), Status::bad_shape);
+}
+
+TEST(Yuv420pOnHost, PairsOfYAreWrittenAtOnceAndAtEvenAddresses) {
+  const kernels::Kernels* backend = cuda_on_host_kernels();
+  if (backend == nullptr) GTEST_SKIP() << "fibres cannot be used";
+  Numbers x(ElementType::f32, 3 * 2 * 6 * 3), y(ElementType::u8, 3 * 18 + 1);
+  const std::int64_t before = cuda_on_host_work().vector_bytes;
+  View planes = y.view({3, 18});
+  EXPECT_EQ(backend->frames_to_yuv420p(x.view({3, 2, 6, 3}), planes, nullptr), Status::ok);
+  EXPECT_EQ(cuda_on_host_work().vector_bytes - before, 3 * 2 * 6);
+  planes.data = y.data() + 1;
+  EXPECT_EQ(backend->frames_to_yuv420p(x.view({3, 2, 6, 3}), planes, nullptr), Status::bad_shape);
 }
 
 }  // namespace

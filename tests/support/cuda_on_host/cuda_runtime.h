@@ -78,10 +78,37 @@ struct alignas(8) [[gnu::may_alias]] uint2 {
     return *this;
   }
 };
+struct alignas(16) [[gnu::may_alias]] uint4 {
+  unsigned x, y, z, w;
+  uint4(unsigned x_, unsigned y_, unsigned z_, unsigned w_) : x(x_), y(y_), z(z_), w(w_) {}
+  uint4(const uint4& from) {
+    cuda_on_host::check_vector(&from, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+  }
+  uint4& operator=(const uint4& from) {
+    cuda_on_host::check_vector(this, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+    return *this;
+  }
+};
+struct alignas(2) [[gnu::may_alias]] uchar2 {
+  unsigned char x, y;
+  uchar2(unsigned char x_, unsigned char y_) : x(x_), y(y_) {}
+  uchar2(const uchar2&) = default;
+  uchar2& operator=(const uchar2& from) {
+    cuda_on_host::check_vector(this, sizeof from);
+    std::memcpy(this, &from, sizeof from);
+    return *this;
+  }
+};
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline uchar2 make_uchar2(unsigned char x, unsigned char y) { return {x, y}; }
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 inline void __stwb(float4* to, const float4& value) { *to = value; }
 inline void __stwb(uint2* to, const uint2& value) { *to = value; }
+inline void __stwb(uint4* to, const uint4& value) { *to = value; }
+inline void __stwb(uchar2* to, const uchar2& value) { *to = value; }
 
 inline void __syncthreads() { cuda_on_host::block_barrier(); }
 

@@ -17,4 +17,5 @@ using cudnnHandle_t = cudnnContext*;
 
 std::size_t cudnnGetVersion();
 cudnnStatus_t cudnnCreate(cudnnHandle_t*);
+cudnnStatus_t cudnnDestroy(cudnnHandle_t);
 cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t);

@@ -23,16 +23,27 @@ struct cudnnContext {
   std::optional<cudaStream_t> stream;
 };
 
+namespace {
+std::list<cudnnContext> handles;
+std::mutex handles_lock;
+}  // namespace
+
 std::size_t cudnnGetVersion() { return 91900; }
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
-  static std::list<cudnnContext> made;  // never destroyed, as by the kernels' code
-  static std::mutex lock;
-  const std::lock_guard guard(lock);
-  *handle = &made.emplace_back();
+  const std::lock_guard guard(handles_lock);
+  *handle = &handles.emplace_back();
   return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
+  const std::lock_guard guard(handles_lock);
+  const auto known = handles.remove_if([&](const cudnnContext& made) { return &made == handle; });
+  return known == 1 ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
   if (handle == nullptr) return CUDNN_STATUS_NOT_INITIALIZED;
+  if (reinterpret_cast<std::uintptr_t>(stream) == causeway::testing::stream_without_cudnn) {
+    return CUDNN_STATUS_BAD_PARAM;
+  }
   if (!handle->stream) handle->stream = stream;
   return *handle->stream == stream ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
@@ -43,10 +54,16 @@ std::array<std::atomic<int>, 3> runs{};
 std::atomic<int> convolutions = 0;
 std::array<std::atomic<int>, 9> attentions{};
 std::atomic<std::int64_t> fastest_parts = 1, wrong_parts = 0;
+std::atomic<AttentionFlaw> flaw_of_wrong = AttentionFlaw::weights;
+
+bool has_flaw(std::int64_t parts, AttentionFlaw flaw) {
+  return (wrong_parts == parts || wrong_parts == any_parts) && flaw_of_wrong == flaw;
+}
 }  // namespace
-AttentionOnHost::AttentionOnHost(std::int64_t fastest, std::int64_t wrong) {
+AttentionOnHost::AttentionOnHost(std::int64_t fastest, std::int64_t wrong, AttentionFlaw flaw) {
   fastest_parts = fastest;
   wrong_parts = wrong;
+  flaw_of_wrong = flaw;
 }
 AttentionOnHost::~AttentionOnHost() {
   fastest_parts = 1;
@@ -56,13 +73,19 @@ int cudnn_on_host_attentions(std::int64_t parts) {
   return attentions.at(static_cast<std::size_t>(parts));
 }
 int cudnn_on_host_runs(int plan) { return runs[static_cast<std::size_t>(plan)]; }
+int cudnn_on_host_handles() {
+  const std::lock_guard guard(handles_lock);
+  return static_cast<int>(handles.size());
+}
 int cudnn_on_host_convolutions() { return convolutions; }
 }  // namespace causeway::testing
 
 namespace causeway::kernels::CAUSEWAY_DEVICE {
 namespace {
 
+using testing::AttentionFlaw;
 using testing::fast_plan;
+using testing::has_flaw;
 using testing::plan_that_fails;
 using testing::slow_plan;
 
@@ -113,17 +136,19 @@ void attend_row(const AttentionShape& s, const AttentionTensors& tensors, std::i
   }
   const std::int64_t keys = keys_of(s, tensors, part);
   const auto scale = static_cast<double>(s.scale);
-  const auto row = testing::attention_oracle(
+  auto row = testing::attention_oracle(
       query, index(keys), rows_of(k), rows_of(v),
       [&](std::size_t key) { return s.has_bias ? bias[key] : 0.0; }, scale);
+  if (t == s.queries - 1 && has_flaw(s.parts, AttentionFlaw::last_query)) row[0] += 1.0;
   const bool whole = s.parts == 1;
   const std::int64_t y_row = (part * s.queries + t) * s.heads + head;
   auto* const y = static_cast<bfloat16*>(tensors.y) +
                   (whole ? t * s.y_token_stride + head * s.y_head_stride : y_row * s.head_dim);
   for (std::size_t i = 0; i < row.size(); ++i) y[i] = to_bfloat16(static_cast<float>(row[i]));
   if (whole) return;
-  const double lse = s.parts == testing::wrong_parts ? 7.0 * static_cast<double>(part)
-                                                     : lse_of(query, keys, scale, rows_of(k));
+  const double lse = has_flaw(s.parts, AttentionFlaw::weights)
+                         ? 7.0 * static_cast<double>(part)
+                         : lse_of(query, keys, scale, rows_of(k));
   static_cast<float*>(tensors.lse)[(part * s.heads + head) * s.queries + t] =
       static_cast<float>(lse);
 }
@@ -236,10 +261,13 @@ bool CudnnGraph::run(int candidate, const AttentionTensors& tensors, void* works
                           !::cuda_on_host::is_memory_of(tensors.lse, stream))) {
     return false;
   }
-  const bool wrong = shape.parts == testing::wrong_parts;
+  const bool writes =
+      candidate != fast_plan || !has_flaw(shape.parts, AttentionFlaw::nothing_written);
+  const bool wrong = !writes || has_flaw(shape.parts, AttentionFlaw::weights) ||
+                     has_flaw(shape.parts, AttentionFlaw::last_query);
   const bool fastest = shape.parts == testing::fastest_parts;
   ::cuda_on_host::pass_time(wrong ? 1e4 : fastest ? 5e4 : 1e5);
-  attend(shape, tensors);
+  if (writes) attend(shape, tensors);
   return true;
 }
 bool CudnnGraph::run(int candidate, const ConvolutionTensors& tensors, void* workspace) const {
