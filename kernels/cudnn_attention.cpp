@@ -179,9 +179,8 @@ class AttentionTrial {
   std::string fastest_;
 };
 
-/// The fastest of all plans of these numbers of parts that are right, if one is; the likeliest of
-/// the whole where nothing can be tried. A name says
-/// which one was tried.
+/// The fastest of all plans of these numbers of parts that are right, if one is, and its name; the
+/// likeliest of the whole, without a name, where nothing can be tried.
 std::optional<CudnnAttention> tried_attention(const AttentionShape& shape,
                                               const AttentionTensors& tensors,
                                               const AttentionPlace& place,
