@@ -9,7 +9,6 @@
 // type; the stream that residual blocks add to is f32.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -19,18 +19,7 @@ using namespace causeway::kernels;
 /// Both round weights and results to bf16, at different places.
 constexpr double allowed = 6e-3;
 
-class CudaLibraries : public ::testing::Test {
- protected:
-  void SetUp() override {
-    int count = 0;
-    const bool there = cudaGetDeviceCount(&count) == cudaSuccess && count > 0 &&
-                       plain().measure_peak(ElementType::f32) > 0.0;
-    if (!there) GTEST_SKIP() << "this machine cannot run gpu";
-    ASSERT_EQ(cuda_libraries_problem(), nullptr) << cuda_libraries_problem();
-  }
-  static const Kernels& plain() { return *cuda_kernels(true); }
-  static const Kernels& libraries() { return *cuda_kernels(false); }
-};
+class CudaLibraries : public LibrariesOnGpu {};
 
 TEST_F(CudaLibraries, AttendAsThePlainKernelDoes) {
   for (const AttentionCase& c : {AttentionCase{12, 128, 300, 777, 0.0f},

@@ -37,14 +37,11 @@ AttentionShape shape_of(const AttentionCase& c, std::int64_t parts) {
 }
 
 /// Graphs differ in the names of their plans from one number of parts to another.
-class CudnnParts : public ::testing::Test {
+class CudnnParts : public LibrariesOnGpu {
  protected:
   void SetUp() override {
-    int count = 0;
-    const bool there = cudaGetDeviceCount(&count) == cudaSuccess && count > 0 &&
-                       plain().measure_peak(ElementType::f32) > 0.0;
-    if (!there) GTEST_SKIP() << "this machine cannot run gpu";
-    ASSERT_EQ(cuda_libraries_problem(), nullptr) << cuda_libraries_problem();
+    LibrariesOnGpu::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
     int major = 0, minor = 0;
     ASSERT_EQ(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), cudaSuccess);
     ASSERT_EQ(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), cudaSuccess);
@@ -54,8 +51,6 @@ class CudnnParts : public ::testing::Test {
   void TearDown() override {
     if (device_.handle != nullptr) cudnnDestroy(device_.handle);
   }
-  static const Kernels& plain() { return *cuda_kernels(true); }
-  static const Kernels& libraries() { return *cuda_kernels(false); }
 
   /// The likeliest plan that works; empty if there is none.
   std::string plan_for(const AttentionShape& shape) const {

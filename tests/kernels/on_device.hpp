@@ -1,4 +1,5 @@
-// bf16 numbers where kernels on a GPU reach them: the `Array` of library_cases.hpp there.
+// What tests of NVIDIA's libraries on a GPU share: bf16 numbers where kernels reach them (the
+// `Array` of library_cases.hpp), and both tables.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "kernels/bfloat16.hpp"
+#include "kernels/kernels.hpp"
 
 namespace causeway::testing {
 
@@ -41,6 +43,20 @@ class OnDevice {
   std::size_t bytes() const { return count_ * sizeof(bfloat16); }
   std::size_t count_;
   std::unique_ptr<void, CudaFree> memory_;
+};
+
+/// Skipped where there is no GPU that this build has code for.
+class LibrariesOnGpu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int count = 0;
+    const bool there = cudaGetDeviceCount(&count) == cudaSuccess && count > 0 &&
+                       plain().measure_peak(ElementType::f32) > 0.0;
+    if (!there) GTEST_SKIP() << "this machine cannot run gpu";
+    ASSERT_EQ(kernels::cuda_libraries_problem(), nullptr) << kernels::cuda_libraries_problem();
+  }
+  static const kernels::Kernels& plain() { return *kernels::cuda_kernels(true); }
+  static const kernels::Kernels& libraries() { return *kernels::cuda_kernels(false); }
 };
 
 }  // namespace causeway::testing
